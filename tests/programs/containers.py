@@ -1,0 +1,191 @@
+"""Tuples, lists, dicts, named tuples, dataclasses and other pytrees, going in and coming out."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tests.programs.registry import program
+from tests.programs.samples import real
+
+A = real(2)
+B = real(2, seed=1)
+C = real(2, seed=2)
+
+
+class Point(NamedTuple):
+    position: jax.Array
+    momentum: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class State:
+    mean: jax.Array
+    log_scale: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    weight: jax.Array
+    shift: jax.Array
+    name: str = dataclasses.field(default="layer", metadata={"static": True})
+
+
+@program((A, B))
+def pair(x):
+    a, b = x
+    return a * 2, b + a
+
+
+@program((A, B))
+def pair_by_index(x):
+    return x[1] - x[0], jnp.exp(x[0])
+
+
+@program([A, B, C])
+def list_of_three(xs):
+    a, b, c = xs
+    return [a, b * jnp.exp(a), c + b]
+
+
+@program((A, (B, C)))
+def nested_tuple(x):
+    a, (b, c) = x
+    return (a + b, b), c * 3
+
+
+@program((A, B, C))
+def starred(x):
+    first, *rest = x
+    return (*rest, first * 2)
+
+
+@program({"a": A, "b": B})
+def dictionary(x):
+    return {"a": x["a"] + 1, "b": x["b"] * jnp.exp(x["a"])}
+
+
+@program({"a": A, "b": B})
+def dictionary_to_tuple(x):
+    return x["b"] - 1, x["a"] * 2
+
+
+@program({"outer": {"a": A}, "b": B})
+def nested_dictionary(x):
+    inner = x["outer"]["a"]
+    return {"b": x["b"] + inner, "outer": {"a": jnp.sinh(inner)}}
+
+
+@program((A, B))
+def tuple_to_dictionary(x):
+    a, b = x
+    return dict(scaled=a * 2, shifted=b + jnp.tanh(a))
+
+
+@program(Point(A, B))
+def named_tuple(point):
+    return Point(point.position + 0.1 * point.momentum, point.momentum)
+
+
+@program(Point(A, B))
+def named_tuple_unpacked(point):
+    position, momentum = point
+    momentum = momentum - jnp.sin(position)
+    return Point(position=position, momentum=momentum)
+
+
+@program(Point(A, B))
+def named_tuple_replaced(point):
+    return point._replace(momentum=point.momentum * 2)
+
+
+@program(State(A, B))
+def dataclass(state):
+    return State(mean=state.mean + jnp.exp(state.log_scale), log_scale=state.log_scale - 1)
+
+
+@program(State(A, B))
+def dataclass_replaced(state):
+    return dataclasses.replace(state, mean=state.mean * 3)
+
+
+@program(A, Layer(B, C))
+def dataclass_of_knowns(x, layer):
+    return x * jnp.exp(layer.weight) + layer.shift
+
+
+@program([A, B])
+def built_list(xs):
+    out = []
+    out.append(xs[0] * 2)
+    out.append(xs[1] + xs[0])
+    return out
+
+
+@program((A, B))
+def concatenated_tuples(x):
+    left = (x[0] * 2,)
+    right = (x[1] + 1,)
+    return left + right
+
+
+@program(A, {"scale": B, "shift": C})
+def dictionary_of_knowns(x, params):
+    return x * params["scale"] + params["shift"]
+
+
+@program(A, B, argnums=(0, 1))
+def arguments_to_dictionary(a, b):
+    return {"sum": a + jnp.exp(b), "rest": [b * 2]}
+
+
+@program((A, B))
+def swap(x):
+    a, b = x
+    a, b = b, a
+    return a, b
+
+
+@program((A, B, C))
+def rotated_names(x):
+    a, b, c = x
+    a, b, c = b + c, c, a
+    return a, b, c
+
+
+@program({"a": A, "b": (B, C)})
+def tree_map_doubling(tree):
+    return jax.tree.map(lambda leaf: leaf * 2, tree)
+
+
+@program((A, B))
+def sum_of_halves(x):
+    """A small linear system of two unknowns."""
+    a, b = x
+    return a + b, a - b
+
+
+@program((A, B))
+def rotation_of_pair(x):
+    a, b = x
+    return 0.6 * a - 0.8 * b, 0.8 * a + 0.6 * b
+
+
+@program((A, None, B))
+def empty_slot(x):
+    a, nothing, b = x
+    return a * 2, nothing, b + a
+
+
+@program((A, B), no_ildj="`a` is returned twice")
+def repeated_output(x):
+    a, b = x
+    return a, b, a
+
+
+@program(A, B, no_ildj="the known argument is returned as well")
+def known_in_output(x, w):
+    return x * jnp.exp(w), w

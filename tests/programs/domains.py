@@ -1,0 +1,129 @@
+"""Functions that are injective on part of the line only, and what states that part."""
+
+import jax
+import jax.numpy as jnp
+
+import invcompiler as inv
+from tests.programs.registry import program
+from tests.programs.samples import positive, real, unit
+
+X = real(3)
+POSITIVE = positive(3)
+
+
+@program(POSITIVE, domain="positive")
+def square(x):
+    return x**2
+
+
+@program(-POSITIVE, domain=inv.Interval(-jnp.inf, 0.0))
+def square_of_negatives(x):
+    return x**2
+
+
+@program(POSITIVE, domain="positive")
+def product_with_itself(x):
+    return x * x
+
+
+@program(POSITIVE, domain="nonnegative")
+def absolute_value(x):
+    return jnp.abs(x)
+
+
+@program(POSITIVE, domain="positive")
+def cosh(x):
+    return jnp.cosh(x)
+
+
+@program(unit(3), domain="unit")
+def sine(x):
+    return jnp.sin(x)
+
+
+@program(1 + positive(3) / 2, domain=inv.Interval(0.0, 3.0))
+def cosine(x):
+    return jnp.cos(x)
+
+
+@program(unit(3), domain="unit")
+def tangent(x):
+    return jnp.tan(x)
+
+
+@program(2.5 + unit(3), domain=inv.Interval(2.0, 4.0))
+def sine_on_the_falling_branch(x):
+    return jnp.sin(x)
+
+
+@program(X)
+def square_of_exp(x):
+    return jnp.exp(x) ** 2
+
+
+@program(X)
+def absolute_value_of_softplus(x):
+    return jnp.abs(jax.nn.softplus(x))
+
+
+@program(X)
+def sine_of_sigmoid(x):
+    return jnp.sin(jax.nn.sigmoid(x))
+
+
+@program(X)
+def cosh_of_exp(x):
+    return jnp.cosh(jnp.exp(x))
+
+
+@program(X)
+def square_of_shifted_sigmoid(x):
+    return (jax.nn.sigmoid(x) + 1) ** 2
+
+
+@program(X)
+def square_of_negated_exp(x):
+    return (-jnp.exp(x)) ** 2
+
+
+@program(POSITIVE)
+def assumed_positive(x):
+    x = inv.assume(x, "positive")
+    return x**4
+
+
+@program(2 + unit(3))
+def assumed_interval(x):
+    return jnp.cos(inv.assume(x, inv.Interval(2.0, 3.1)))
+
+
+@program({"rate": POSITIVE, "shift": X}, domain={"rate": "positive", "shift": "real"})
+def prefix_of_domains(params):
+    return {"rate": params["rate"] ** 2, "shift": params["shift"] + params["rate"]}
+
+
+@program(POSITIVE, X, argnums=(0, 1), domain=("positive", "real"))
+def domain_for_each_argument(a, b):
+    return a**2, b + a
+
+
+@program(POSITIVE, domain="positive")
+def square_after_a_slice(x):
+    head = x[:1] ** 2
+    tail = x[1:] * head
+    return jnp.concatenate([head, tail])
+
+
+@program(POSITIVE, domain="positive")
+def half_normal_cdf(x):
+    return jax.scipy.special.erf(x / jnp.sqrt(2.0))
+
+
+@program(POSITIVE, jnp.asarray(1.5), jnp.asarray(0.8), domain="positive")
+def weibull_cdf(x, shape, scale):
+    return 1 - jnp.exp(-((x / scale) ** shape))
+
+
+@program(POSITIVE, jnp.asarray(0.4), domain="positive")
+def box_cox(x, power):
+    return (x**power - 1) / power

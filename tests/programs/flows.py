@@ -1,0 +1,266 @@
+"""Flows from the literature, written forward-only."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.scipy import linalg, special
+
+from tests.programs.registry import program
+from tests.programs.samples import lower, matrix, mlp, positive, real, uniform, unit
+
+BATCH = real(2, 4)
+IMAGE = real(2, 2, 4)
+
+
+def net(params, x):
+    hidden = jnp.tanh(x @ params["w1"] + params["b1"])
+    return hidden @ params["w2"] + params["b2"]
+
+
+REALNVP = [{"net": mlp(2, 4, seed=i)} for i in range(2)]
+
+
+def realnvp_layer(layer, x):
+    a, b = jnp.split(x, 2, axis=-1)
+    s, t = jnp.split(net(layer["net"], a), 2, axis=-1)
+    b = b * jnp.exp(jnp.tanh(s)) + t
+    return jnp.concatenate([b, a], axis=-1)
+
+
+@program(REALNVP, BATCH, argnums=1)
+def realnvp(params, x):
+    for layer in params:
+        x = realnvp_layer(layer, x)
+    return x
+
+
+@program([mlp(2, 2, seed=i) for i in range(3)], BATCH, argnums=1)
+def nice(params, x):
+    a, b = x[..., ::2], x[..., 1::2]
+    for layer in params:
+        a, b = b + net(layer, a), a
+    return jnp.concatenate([a, b], axis=-1)
+
+
+def actnorm(params, x):
+    return (x + params["bias"]) * jnp.exp(params["log_scale"])
+
+
+ACTNORM = {"bias": real(4), "log_scale": 0.3 * real(4, seed=1)}
+
+
+@program(ACTNORM, IMAGE, argnums=1)
+def actnorm_of_image(params, x):
+    return actnorm(params, x)
+
+
+def invertible_1x1(w, x):
+    return x @ w
+
+
+@program(matrix(4), IMAGE, argnums=1)
+def convolution_1x1(w, x):
+    return invertible_1x1(w, x)
+
+
+GLOW = {"actnorm": ACTNORM, "w": matrix(4), "net": mlp(2, 4, seed=2)}
+
+
+def glow_coupling(params, x):
+    a, b = jnp.split(x, 2, axis=-1)
+    log_scale, shift = jnp.split(net(params, a), 2, axis=-1)
+    b = (b + shift) * jax.nn.sigmoid(log_scale + 2)
+    return jnp.concatenate([a, b], axis=-1)
+
+
+@program(GLOW, IMAGE, argnums=1)
+def glow_step(params, x):
+    x = actnorm(params["actnorm"], x)
+    x = invertible_1x1(params["w"], x)
+    return glow_coupling(params["net"], x)
+
+
+@program([GLOW, GLOW], IMAGE, argnums=1)
+def glow(params, x):
+    for step in params:
+        x = actnorm(step["actnorm"], x)
+        x = invertible_1x1(step["w"], x)
+        x = glow_coupling(step["net"], x)
+    return x
+
+
+PLU = {
+    "lower": real(4, 4, seed=1),
+    "upper": real(4, 4, seed=2),
+    "log_diagonal": 0.3 * real(4),
+    "order": jnp.array([2, 0, 3, 1]),
+}
+
+
+@program(PLU, BATCH, argnums=1)
+def plu_linear(params, x):
+    x = x[..., params["order"]]
+    upper = jnp.triu(params["upper"], 1) + jnp.diag(jnp.exp(params["log_diagonal"]))
+    x = jnp.einsum("ij,bj->bi", upper, x)
+    unit_lower = jnp.tril(params["lower"], -1) + jnp.eye(4)
+    return jnp.einsum("ij,bj->bi", unit_lower, x)
+
+
+@program(uniform(2, 4, low=0.1, high=0.9))
+def logit_transform(x, alpha=0.05):
+    x = alpha + (1 - 2 * alpha) * x
+    return jnp.log(x) - jnp.log1p(-x)
+
+
+@program(jnp.arange(4.0).reshape(2, 2) * 3 + 1, unit(2, 2))
+def dequantise(x, noise):
+    return special.logit((x + noise) / 16 * 0.9 + 0.05)
+
+
+@program(real(4, 2))
+def haar_step(x):
+    even, odd = x[::2], x[1::2]
+    average = (even + odd) / jnp.sqrt(2.0)
+    detail = (even - odd) / jnp.sqrt(2.0)
+    return jnp.concatenate([average, detail])
+
+
+@program(real(4))
+def lifting_scheme(x):
+    even, odd = x[::2], x[1::2]
+    odd = odd - 0.5 * (even + jnp.roll(even, -1))
+    even = even + 0.25 * (odd + jnp.roll(odd, 1))
+    return even, odd
+
+
+REVNET = {"f": mlp(2, 2, seed=1), "g": mlp(2, 2, seed=2)}
+
+
+@program(REVNET, (real(2), real(2, seed=1)), argnums=1)
+def revnet_block(params, x):
+    x1, x2 = x
+    y1 = x1 + net(params["f"], x2)
+    y2 = x2 + net(params["g"], y1)
+    return y1, y2
+
+
+def potential(q):
+    return jnp.sum(q**4) / 4 + jnp.sum(jnp.cos(q))
+
+
+@program((real(2), real(2, seed=3)))
+def leapfrog(state, step=0.1):
+    q, p = state
+    force = jax.grad(potential)
+    for _ in range(3):
+        p = p - 0.5 * step * force(q)
+        q = q + step * p
+        p = p - 0.5 * step * force(q)
+    return q, p
+
+
+@program((real(2), real(2, seed=3)))
+def velocity_verlet_scan(state):
+    def step(state, _):
+        q, p = state
+        p = p - 0.05 * jnp.sin(q)
+        q = q + 0.1 * p
+        p = p - 0.05 * jnp.sin(q)
+        return (q, p), None
+
+    state, _ = lax.scan(step, state, length=4)
+    return state
+
+
+STACK = {
+    "w": jnp.stack([matrix(4, seed=i) for i in range(3)]),
+    "b": jnp.stack([real(4, seed=i) for i in range(3)]),
+}
+
+
+@program(STACK, BATCH, argnums=1)
+def affine_stack(params, x):
+    def step(x, layer):
+        return jax.nn.leaky_relu(x @ layer["w"] + layer["b"], 0.2), None
+
+    x, _ = lax.scan(step, x, params)
+    return x
+
+
+@program({"mean": real(4), "scale": lower(4)}, real(4, seed=1), argnums=1)
+def whitening(params, x):
+    return linalg.solve_triangular(params["scale"], x - params["mean"], lower=True)
+
+
+@program(real(3, seed=2), mlp(1, 2), argnums=0)
+def masked_autoregressive(x, params):
+    """MAF, sampled in order: `y[i]` is conditioned on `y[i - 1]`."""
+
+    def step(previous, x):
+        s, t = net(params, previous[None])
+        y = x * jnp.exp(jnp.tanh(s)) + t
+        return y, y
+
+    _, y = lax.scan(step, jnp.zeros((), x.dtype), x)
+    return y
+
+
+def linear_spline(x, knots, values):
+    """A monotone piecewise linear map whose knots are known, and so is the bin by `where`."""
+    left = jnp.where(x < knots, 2.0 * (x - knots), 0.5 * (x - knots))
+    return left + values
+
+
+@program(real(3), real(3, seed=1), real(3, seed=2))
+def two_piece_spline(x, knots, values):
+    return linear_spline(x, knots, values)
+
+
+@program(unit(3), jnp.asarray(1.7), jnp.asarray(0.6))
+def kumaraswamy_cdf(x, a, b):
+    return 1 - (1 - x**a) ** b
+
+
+@program(real(3))
+def ordered(x):
+    return jnp.concatenate([x[:1], x[:1] + jnp.cumsum(jnp.exp(x[1:]))])
+
+
+@program(real(3), jnp.asarray(-1.0), jnp.asarray(2.5))
+def bounded(x, low, high):
+    return low + (high - low) * jax.nn.sigmoid(x)
+
+
+@program(real(3))
+def gaussian_copula(x):
+    u = special.ndtr(x)
+    return -jnp.log1p(-u)
+
+
+@program(real(3), positive(3), real(3, seed=1))
+def johnson_su(x, delta, gamma):
+    return jnp.sinh((x - gamma) / delta)
+
+
+@program(GLOW["net"], real(2, 2, 2), argnums=1)
+def multi_scale_image_flow(params, x):
+    x = x.reshape(2, 4)
+    kept, x = x[:, :2], x[:, 2:]
+    s, t = jnp.split(net(params, kept), 2, axis=-1)
+    return kept, x * jnp.exp(jnp.tanh(s)) + t
+
+
+@program(mlp(2, 2), jnp.array([1, 0]), BATCH, argnums=2)
+def shuffled_couplings(params, order, x):
+    a, b = jnp.split(x, 2, axis=-1)
+    a = a[..., order]
+    b = b + net(params, a)
+    y = jnp.concatenate([b, a], axis=-1)
+    return jnp.flip(y, axis=-1)
+
+
+@program(real(4), real(2, 4, seed=1))
+def householder(x, vectors):
+    for v in vectors:
+        x = x - 2 * v * (v @ x) / (v @ v)
+    return x

@@ -1,0 +1,177 @@
+"""Products with known square matrices, solves, and running sums."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.scipy import linalg
+
+from tests.programs.registry import program
+from tests.programs.samples import lower, matrix, real
+
+X = real(3)
+BATCH = real(2, 3)
+W = matrix(3)
+L = lower(3)
+
+
+@program(X, W)
+def matvec(x, w):
+    return w @ x
+
+
+@program(X, W)
+def vecmat(x, w):
+    return x @ w
+
+
+@program(BATCH, W)
+def rows_times_matrix(x, w):
+    return x @ w
+
+
+@program(real(3, 2), W)
+def matrix_times_columns(x, w):
+    return jnp.matmul(w, x)
+
+
+@program(X, W)
+def dot(x, w):
+    return jnp.dot(w, x)
+
+
+@program(X, W)
+def dot_method(x, w):
+    return x.dot(w)
+
+
+@program(BATCH, W, real(3, seed=4))
+def dense_layer(x, w, b):
+    return jnp.tanh(x @ w + b)
+
+
+@program(BATCH, W)
+def transposed_weights(x, w):
+    return x @ w.T
+
+
+@program(BATCH, W)
+def einsum(x, w):
+    return jnp.einsum("bi,ij->bj", x, w)
+
+
+@program(BATCH, W)
+def einsum_transposed(x, w):
+    return jnp.einsum("ij,bj->ib", w, x)
+
+
+@program(real(2, 2, 3), W)
+def einsum_channels(x, w):
+    return jnp.einsum("hwc,cd->hwd", x, w)
+
+
+@program(X, W)
+def solve(x, w):
+    return jnp.linalg.solve(w, x)
+
+
+@program(X, L)
+def solve_triangular(x, l):
+    return linalg.solve_triangular(l, x, lower=True)
+
+
+@program(X, L)
+def lower_triangular_product(x, l):
+    return jnp.tril(l) @ x
+
+
+@program(X, L, real(3, seed=2))
+def gaussian_from_cholesky(x, l, mean):
+    return mean + l @ x
+
+
+@program(X)
+def captured_weights(x):
+    return W @ x + 1
+
+
+@program(X, W, matrix(3, seed=1))
+def two_products(x, w, v):
+    return v @ jnp.sinh(w @ x)
+
+
+@program(X)
+def cumsum(x):
+    return jnp.cumsum(x)
+
+
+@program(BATCH)
+def cumsum_along_axis(x):
+    return jnp.cumsum(x, axis=1)
+
+
+@program(X)
+def difference_with_leading_element(x):
+    return jnp.concatenate([x[:1], jnp.diff(x)])
+
+
+@program(X)
+def difference_with_prepend(x):
+    return jnp.diff(x, prepend=0.0)
+
+
+@program(real(2, 3), matrix(2), W)
+def two_sided(x, left, right):
+    return left @ x @ right
+
+
+@program(X, W)
+def tensordot(x, w):
+    return jnp.tensordot(w, x, axes=1)
+
+
+@program(real(2, 3), jnp.stack([matrix(3), matrix(3, seed=1)]))
+def batched_matmul(x, w):
+    return (w @ x[..., None])[..., 0]
+
+
+@program(X, W)
+def multiplied_by_inverse(x, w):
+    return jnp.linalg.inv(w) @ x
+
+
+@program(X, L)
+def cumulative_then_triangular(x, l):
+    return linalg.solve_triangular(l, jnp.cumsum(jnp.exp(x)), lower=True)
+
+
+@program(X, W)
+def lax_dot(x, w):
+    return lax.dot(w, x)
+
+
+@program(real(2), jnp.asarray(0.7))
+def rotation(x, angle):
+    c, s = jnp.cos(angle), jnp.sin(angle)
+    return jnp.array([[c, -s], [s, c]]) @ x
+
+
+@program(X, real(3, seed=3))
+def diagonal(x, d):
+    return jnp.diag(d) @ x
+
+
+@program(X, real(3, seed=2))
+def unit_lower_triangular(x, entries):
+    mixing = jnp.eye(3).at[jnp.tril_indices(3, -1)].set(entries)
+    return mixing @ x
+
+
+@program(X, W)
+def orthogonal(x, w):
+    q, _ = jnp.linalg.qr(w)
+    return q @ x
+
+
+@program(BATCH, jax.nn.softplus(X))
+def scaled_running_sum(x, scale):
+    return jnp.cumsum(x * scale, axis=-1)
