@@ -1,6 +1,19 @@
-"""What every test of the project runs under: double precision, on the processor."""
+"""What the laws run under: double precision, and all laws of one program in one process."""
 
 import jax
+import pytest
 
-jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_platforms", "cpu")
+
+@pytest.fixture(scope="module")
+def double_precision():
+    """Compute in float64, in a module that asks for it: doctests show what readers see, float32."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep tests of one `xdist_group` together, whatever `--dist` says: they share what is cached."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    return LoadGroupScheduling(config, log)

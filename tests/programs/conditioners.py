@@ -30,6 +30,18 @@ def parse(settings):
     return table
 
 
+@jax.custom_jvp
+def host_sine(x):
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    return jax.pure_callback(np.sin, shape, x, vmap_method="expand_dims")
+
+
+@host_sine.defjvp
+def host_sine_jvp(primals, tangents):
+    (x,), (x_dot,) = primals, tangents
+    return host_sine(x), x_dot * jnp.cos(x)
+
+
 class Network:
     """A network as an object with state and a method that counts its calls."""
 
@@ -48,9 +60,7 @@ NETWORK = Network(real(2, seed=7))
 @program(X)
 def pure_callback(x):
     a, b = x[:2], x[2:]
-    shape = jax.ShapeDtypeStruct(a.shape, a.dtype)
-    s = jax.pure_callback(np.sin, shape, a, vmap_method="expand_dims")
-    return jnp.concatenate([a, b + s])
+    return jnp.concatenate([a, b + host_sine(a)])
 
 
 @program(X)

@@ -1,0 +1,1 @@
+"""Laws that hold for every program of the corpus: one law a file."""
