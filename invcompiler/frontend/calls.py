@@ -1,0 +1,69 @@
+"""Calls: of functions by name, of methods of values, and of what only builds a container."""
+
+from __future__ import annotations
+
+import ast
+
+from invcompiler.frontend.expressions import (
+    attribute_of,
+    dict_items,
+    items_of,
+    private,
+)
+from invcompiler.frontend.lowering import Lowering, Unfollowed, expression
+from invcompiler.frontend.see_through import see_through
+from invcompiler.ir.nodes import Closure, Method, Ref, Tree, Var
+
+Keywords = tuple[tuple[str | None, Tree], ...]
+
+
+@expression(ast.Call)
+def call(lowering: Lowering, node: ast.Call, name: str | None) -> Tree:
+    if isinstance(node.func, ast.Attribute):
+        receiver = lowering.expression(node.func.value)
+        return _method(lowering, receiver, node, name)
+    fn = lowering.expression(node.func)
+    return call_value(lowering, fn, items_of(lowering, node.args), keywords(lowering, node), node, name)
+
+
+def _method(lowering: Lowering, receiver: Tree, node: ast.Call, name: str | None) -> Tree:
+    assert isinstance(node.func, ast.Attribute)
+    attr = private(lowering, node.func.attr)
+    if isinstance(receiver, Ref):
+        fn = attribute_of(lowering, receiver, attr, node.func)
+        args = items_of(lowering, node.args)
+        return call_value(lowering, fn, args, keywords(lowering, node), node, name)
+    args = (receiver, *items_of(lowering, node.args))
+    kwargs = keywords(lowering, node)
+    seen = see_through(lowering, Method(attr), args, kwargs, node)
+    if seen is not None:
+        return seen
+    return lowering.apply(Method(attr), args, kwargs, node=node, name=name)
+
+
+def keywords(lowering: Lowering, node: ast.Call) -> Keywords:
+    kwargs: list[tuple[str | None, Tree]] = []
+    for keyword in node.keywords:
+        value = lowering.expression(keyword.value)
+        if keyword.arg is None and (items := dict_items(value)) is not None:
+            kwargs.extend(items.items())
+        else:
+            kwargs.append((keyword.arg, value))
+    return tuple(kwargs)
+
+
+def call_value(
+    lowering: Lowering,
+    fn: Tree,
+    args: tuple[Tree, ...],
+    kwargs: Keywords,
+    node: ast.AST,
+    name: str | None,
+) -> Tree:
+    """Return the value of `fn(*args, **kwargs)`."""
+    if not isinstance(fn, Ref | Var | Closure):
+        raise Unfollowed("a call of what is no function", node)
+    seen = see_through(lowering, fn, args, kwargs, node)
+    if seen is not None:
+        return seen
+    return lowering.apply(fn, args, kwargs, node=node, name=name)
