@@ -12,6 +12,9 @@ WORDS = integers(4)
 KEY = integers(4, seed=1)
 BITS = jnp.array([True, False, True, True])
 
+BYTES = integers(3, dtype=jnp.uint8)
+SINGLE = real(3).astype(jnp.float32)
+
 DISCRETE = "integers have no density"
 
 
@@ -103,7 +106,7 @@ def permuted_integers(x):
     return x[::-1] + jnp.arange(4)
 
 
-@program(integers(3, dtype=jnp.uint8), no_ildj=DISCRETE)
+@program(BYTES, example=BYTES, no_ildj=DISCRETE)
 def widened(x):
     return x.astype(jnp.uint32) + 1
 
@@ -123,7 +126,7 @@ def brain_precision(x):
     return x / 2 - 1
 
 
-@program(real(3).astype(jnp.float32), no_float32="made of float32 already", tolerance=1e-5)
+@program(SINGLE, example=SINGLE, no_float32="made of float32 already", tolerance=1e-5)
 def promoted(x):
     return x.astype(jnp.float64) * 2
 

@@ -258,7 +258,7 @@ def inverse_softplus(y):
     return jnp.log(jnp.expm1(y))
 
 
-@program(real(2, 2))
+@program(real(2, 2), example=real(2, 2))
 def exp_then_reshape(x):
     """The program for which Oryx returns a log-det of zero."""
     return jnp.exp(x.reshape(4))

@@ -54,12 +54,12 @@ def unpacked_elements(x):
     return jnp.stack([c + a, b * 3, a])
 
 
-@program(real(3))
+@program(real(3), example=real(3))
 def elements_to_tuple(x):
     return x[2] + x[0], x[0], x[1] * 2
 
 
-@program(real(3, 2))
+@program(real(3, 2), example=real(3, 2))
 def rows(x):
     return x[0] + 1, x[1] * x[0], x[2] - x[1]
 

@@ -10,27 +10,27 @@ X = real(6)
 M = real(2, 3)
 
 
-@program(M)
+@program(M, example=M)
 def reshape(x):
     return jnp.reshape(x, (3, 2))
 
 
-@program(M)
+@program(M, example=M)
 def reshape_method(x):
     return x.reshape(3, 2)
 
 
-@program(M)
+@program(M, example=M)
 def ravel(x):
     return x.ravel()
 
 
-@program(M)
+@program(M, example=M)
 def flatten(x):
     return x.flatten()
 
 
-@program(X)
+@program(X, example=X)
 def reshape_with_unknown_size(x):
     return x.reshape(2, -1)
 
@@ -159,7 +159,7 @@ def split_and_swap(x):
     return jnp.concatenate([b, a])
 
 
-@program(M)
+@program(M, example=M)
 def rows_to_tuple(x):
     return x[0], x[1]
 
@@ -215,7 +215,11 @@ def merge_heads(x):
     return x.reshape(2, 4)
 
 
-@program(real(2, 2), no_ildj="the output has more elements than the input")
+@program(
+    real(2, 2),
+    example=real(2, 2),
+    no_ildj="the output has more elements than the input",
+)
 def broadcast_rows(x):
     return jnp.broadcast_to(x, (3, 2, 2))
 

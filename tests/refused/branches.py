@@ -1,5 +1,7 @@
 """Branches that the output does not tell apart, and predicates that are unknown."""
 
+# fmt: off  (the mark `#~` is a comment that the formatter would change)
+
 import jax.numpy as jnp
 from jax import lax
 

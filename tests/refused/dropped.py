@@ -1,5 +1,7 @@
 """The output does not determine the unknown: a part of it is dropped."""
 
+# fmt: off  (the mark `#~` is a comment that the formatter would change)
+
 import jax
 import jax.numpy as jnp
 from jax import lax

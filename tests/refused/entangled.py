@@ -1,5 +1,7 @@
 """Unknowns on both sides of an operation that no rule collects."""
 
+# fmt: off  (the mark `#~` is a comment that the formatter would change)
+
 import jax.numpy as jnp
 
 import invcompiler as inv

@@ -1,5 +1,7 @@
 """Functions of which nothing is known, on the path that unknowns flow through."""
 
+# fmt: off  (the mark `#~` is a comment that the formatter would change)
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,5 +1,7 @@
 """Functions that give one value for two inputs, where no domain says which of them is meant."""
 
+# fmt: off  (the mark `#~` is a comment that the formatter would change)
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -150,7 +152,7 @@ def cast_to_integer(x):
 
 
 @refused(Dropped, example=jax.ShapeDtypeStruct((3,), jnp.float64))
-def cast_to_single(x):
+def cast_to_short_integer(x):
     return x.astype(jnp.int8) * 2  # ~
 
 
@@ -205,7 +207,7 @@ def one_hot(x):
 
 
 @refused(Dropped)
-def magnitude_of_phase(z):
+def phase(z):
     return jnp.angle(z)  # ~
 
 

@@ -1,5 +1,7 @@
 """Maps that can be seen to be singular: constants are evaluated to find out."""
 
+# fmt: off  (the mark `#~` is a comment that the formatter would change)
+
 import jax.numpy as jnp
 import numpy as np
 

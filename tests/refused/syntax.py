@@ -1,5 +1,7 @@
 """Constructs outside the subset, where unknowns flow through them."""
 
+# fmt: off  (the mark `#~` is a comment that the formatter would change)
+
 import contextlib
 
 import jax.numpy as jnp
