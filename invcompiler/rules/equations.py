@@ -1,0 +1,586 @@
+"""Simplifications, as equations: where the text of `before` is met, `after` is written.
+
+Each holds up to rounding at ordinary points, keeps the dtype, and is no worse at 0, at infinity, for NaN and at
+the ends of float32's range; tests/passes/test_equations.py tries all of them. So `0 * x` is not in
+the table, nor is `x - x`: neither is 0 for infinite x.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from invcompiler.ir.build import literal as literal_value
+from invcompiler.rules.equation import (
+    CompileTime,
+    Guard,
+    Table,
+    inexact,
+    integer_literal,
+    literal,
+    negative_literal,
+    nonnegative,
+    nonzero_literal,
+    positive_literal,
+    real,
+    static,
+)
+
+# ---- signs -------------------------------------------------------------------------------------
+
+sign = Table()
+
+
+@sign
+class negative_of_negative:
+    def before(x):    return -(-x)
+    def after(x):     return x
+
+
+@sign
+class negative_of_difference:
+    def before(a, b): return -(a - b)
+    def after(a, b):  return b - a
+
+
+@sign
+class negative_of_negative_minus:
+    def before(a, b): return b - (-a)
+    def after(a, b):  return a + b
+
+
+@sign
+class plus_negative:
+    def before(a, b): return a + (-b)
+    def after(a, b):  return a - b
+
+
+@sign
+class negative_times_negative:
+    def before(a, b): return (-a) * (-b)
+    def after(a, b):  return a * b
+
+
+@sign
+class negative_of_negative_times:
+    def before(a, b): return -((-a) * b)
+    def after(a, b):  return a * b
+
+
+@sign(a=inexact)
+class negative_of_negative_over:
+    def before(a, b): return -((-a) / b)
+    def after(a, b):  return a / b
+
+
+@sign(a=inexact)
+class negative_of_over_negative:
+    def before(a, b): return -(a / (-b))
+    def after(a, b):  return a / b
+
+
+@sign(a=inexact)
+class negative_over_negative:
+    def before(a, b): return (-a) / (-b)
+    def after(a, b):  return a / b
+
+
+@sign(a=inexact, sole=True)
+class plus_negative_times:
+    def before(a, b, c): return c + (-a) * b
+    def after(a, b, c):  return c - a * b
+
+
+@sign(a=inexact, sole=True)
+class minus_negative_times:
+    def before(a, b, c): return c - (-a) * b
+    def after(a, b, c):  return c + a * b
+
+
+@sign(x=inexact)
+class minus_one_times:
+    def before(x):    return -1 * x
+    def after(x):     return -x
+
+
+@sign(x=inexact)
+class over_minus_one:
+    def before(x):    return x / -1
+    def after(x):     return -x
+
+
+@sign(c=literal, x=inexact, sole=True)
+class literal_times_negative:
+    def before(c, x): return c * (-x)
+    def after(c, x):  return -c * x
+
+
+@sign(c=literal, x=inexact, sole=True)
+class negative_of_literal_times:
+    def before(c, x): return -(c * x)
+    def after(c, x):  return -c * x
+
+
+# ---- neutral elements ----------------------------------------------------------------------------
+
+equation = Table()
+
+
+@equation(x=inexact)
+class plus_zero:
+    def before(x):    return x + 0
+    def after(x):     return x
+
+
+@equation(x=inexact)
+class minus_zero:
+    def before(x):    return x - 0
+    def after(x):     return x
+
+
+@equation(x=inexact)
+class zero_minus:
+    def before(x):    return 0 - x
+    def after(x):     return -x
+
+
+@equation(x=inexact)
+class times_one:
+    def before(x):    return x * 1
+    def after(x):     return x
+
+
+@equation(x=inexact)
+class over_one:
+    def before(x):    return x / 1
+    def after(x):     return x
+
+
+@equation(x=inexact)
+class to_the_first:
+    def before(x):    return x**1
+    def after(x):     return x
+
+
+@equation(c=nonzero_literal, x=real)
+class times_literal_over_it:
+    def before(c, x): return (x * c) / c
+    def after(c, x):  return x
+
+
+@equation(c=nonzero_literal, x=real)
+class over_literal_times_it:
+    def before(c, x): return (x / c) * c
+    def after(c, x):  return x
+
+
+# ---- absolute values -----------------------------------------------------------------------------
+
+
+@equation(c=positive_literal)
+class abs_of_positive_literal:
+    def before(c):    return jnp.abs(c)
+    def after(c):     return c
+
+
+@equation(c=negative_literal)
+class abs_of_negative_literal:
+    def before(c):    return jnp.abs(c)
+    def after(c):     return -c
+
+
+@equation(x=nonnegative)
+class abs_of_nonnegative:
+    def before(x):    return jnp.abs(x)
+    def after(x):     return x
+
+
+@equation(x=inexact)
+class abs_of_negative:
+    def before(x):    return jnp.abs(-x)
+    def after(x):     return jnp.abs(x)
+
+
+@equation(x=real)
+class square_of_abs:
+    def before(x):    return jnp.square(jnp.abs(x))
+    def after(x):     return jnp.square(x)
+
+
+@equation(x=inexact)
+class square_of_negative:
+    def before(x):    return jnp.square(-x)
+    def after(x):     return jnp.square(x)
+
+
+@equation(x=nonnegative)
+class root_of_square:
+    def before(x):    return jnp.sqrt(jnp.square(x))
+    def after(x):     return x
+
+
+@equation(x=real)
+class root_of_square_of_any_sign:
+    def before(x):    return jnp.sqrt(jnp.square(x))
+    def after(x):     return jnp.abs(x)
+
+
+@equation(x=nonnegative)
+class square_of_root:
+    def before(x):    return jnp.square(jnp.sqrt(x))
+    def after(x):     return x
+
+
+# ---- exponentials and logarithms -------------------------------------------------------------------
+
+
+@equation(x=real)
+class log_of_exp:
+    def before(x):    return jnp.log(jnp.exp(x))
+    def after(x):     return x
+
+
+@equation(a=real, b=real)
+class log_of_exp_times_exp:
+    def before(a, b): return jnp.log(jnp.exp(a) * jnp.exp(b))
+    def after(a, b):  return a + b
+
+
+@equation(a=nonnegative, s=real)
+class log_of_scaled_exp:
+    def before(a, s): return jnp.log(a * jnp.exp(s))
+    def after(a, s):  return jnp.log(a) + s
+
+
+@equation(a=real, s=real)
+class log_of_abs_of_scaled_exp:
+    def before(a, s): return jnp.log(jnp.abs(a * jnp.exp(s)))
+    def after(a, s):  return jnp.log(jnp.abs(a)) + s
+
+
+@equation(x=real)
+class log1p_of_expm1:
+    def before(x):    return jnp.log1p(jnp.expm1(x))
+    def after(x):     return x
+
+
+@equation(x=nonnegative)
+class exp_of_log:
+    def before(x):    return jnp.exp(jnp.log(x))
+    def after(x):     return x
+
+
+@equation(x=nonnegative)
+class exp_of_negative_log:
+    def before(x):    return jnp.exp(-jnp.log(x))
+    def after(x):     return 1 / x
+
+
+@equation(x=nonnegative)
+class expm1_of_log1p:
+    def before(x):    return jnp.expm1(jnp.log1p(x))
+    def after(x):     return x
+
+
+@equation(s=inexact, sole=True)
+class over_exp:
+    def before(y, s): return y / jnp.exp(s)
+    def after(y, s):  return y * jnp.exp(-s)
+
+
+@equation
+class log_of_one:
+    def before():     return jnp.log(1)
+    def after():      return 0.0
+
+
+@equation(x=real)
+class log_of_root:
+    def before(x):    return jnp.log(jnp.sqrt(x))
+    def after(x):     return 0.5 * jnp.log(x)
+
+
+@equation(x=real)
+class log_of_reciprocal:
+    def before(x):    return jnp.log(1 / x)
+    def after(x):     return -jnp.log(x)
+
+
+@equation(x=real)
+class log_of_reciprocal_call:
+    def before(x):    return jnp.log(jnp.reciprocal(x))
+    def after(x):     return -jnp.log(x)
+
+
+@equation(x=real)
+class log_of_abs_of_reciprocal:
+    def before(x):    return jnp.log(jnp.abs(1 / x))
+    def after(x):     return -jnp.log(jnp.abs(x))
+
+
+@equation(x=real)
+class log_of_abs_of_reciprocal_call:
+    def before(x):    return jnp.log(jnp.abs(jnp.reciprocal(x)))
+    def after(x):     return -jnp.log(jnp.abs(x))
+
+
+@equation(x=real)
+class log_of_square:
+    def before(x):    return jnp.log(jnp.square(x))
+    def after(x):     return 2 * jnp.log(jnp.abs(x))
+
+
+@equation(n=integer_literal, x=real)
+class log_of_abs_of_power:
+    def before(n, x): return jnp.log(jnp.abs(x**n))
+    def after(n, x):  return n * jnp.log(jnp.abs(x))
+
+
+@equation(n=nonzero_literal, x=nonnegative)
+class log_of_power:
+    def before(n, x): return jnp.log(x**n)
+    def after(n, x):  return n * jnp.log(x)
+
+
+# ---- sigmoids ------------------------------------------------------------------------------------
+
+
+@equation(x=real)
+class log_of_sigmoid:
+    def before(x):    return jnp.log(jax.nn.sigmoid(x))
+    def after(x):     return jax.nn.log_sigmoid(x)
+
+
+@equation(x=real)
+class log_of_one_minus_sigmoid:
+    def before(x):    return jnp.log(1 - jax.nn.sigmoid(x))
+    def after(x):     return -jax.nn.softplus(x)
+
+
+@equation(x=real)
+class log1p_of_negative_sigmoid:
+    def before(x):    return jnp.log1p(-jax.nn.sigmoid(x))
+    def after(x):     return -jax.nn.softplus(x)
+
+
+@equation(x=real)
+class log_of_one_plus_exp:
+    def before(x):    return jnp.log(1 + jnp.exp(x))
+    def after(x):     return jax.nn.softplus(x)
+
+
+@equation(x=real)
+class log1p_of_exp:
+    def before(x):    return jnp.log1p(jnp.exp(x))
+    def after(x):     return jax.nn.softplus(x)
+
+
+@equation(x=real)
+class negative_softplus_of_negative:
+    def before(x):    return -jax.nn.softplus(-x)
+    def after(x):     return jax.nn.log_sigmoid(x)
+
+
+@equation(x=real)
+class log_sigmoid_of_negative:
+    def before(x):    return jax.nn.log_sigmoid(-x)
+    def after(x):     return -jax.nn.softplus(x)
+
+
+@equation(x=real)
+class negative_log_sigmoid:
+    def before(x):    return -jax.nn.log_sigmoid(x)
+    def after(x):     return jax.nn.softplus(-x)
+
+
+@equation(x=real, sole=True)
+class softplus_minus_operand:
+    def before(x):    return jax.nn.softplus(x) - x
+    def after(x):     return jax.nn.softplus(-x)
+
+
+@equation(x=real, sole=True)
+class operand_minus_softplus:
+    def before(x):    return x - jax.nn.softplus(x)
+    def after(x):     return jax.nn.log_sigmoid(x)
+
+
+# ---- inverses of each other ------------------------------------------------------------------------
+
+
+@equation(x=real)
+class logit_of_sigmoid:
+    def before(x):    return jax.scipy.special.logit(jax.nn.sigmoid(x))
+    def after(x):     return x
+
+
+@equation(x=real)
+class arctanh_of_tanh:
+    def before(x):    return jnp.arctanh(jnp.tanh(x))
+    def after(x):     return x
+
+
+@equation(x=real)
+class arcsinh_of_sinh:
+    def before(x):    return jnp.arcsinh(jnp.sinh(x))
+    def after(x):     return x
+
+
+@equation(x=real)
+class sinh_of_arcsinh:
+    def before(x):    return jnp.sinh(jnp.arcsinh(x))
+    def after(x):     return x
+
+
+# ---- sums ----------------------------------------------------------------------------------------
+
+
+@equation(x=inexact, axis=static, keepdims=static)
+class sum_of_negative:
+    def before(x, axis, keepdims):  return jnp.sum(-x, axis=axis, keepdims=keepdims)
+    def after(x, axis, keepdims):   return -jnp.sum(x, axis=axis, keepdims=keepdims)
+
+
+# ---- structure -----------------------------------------------------------------------------------
+
+
+@CompileTime
+def composed(first, then):
+    """Return the permutation of axes that is `first`, and `then` another."""
+    return [first[axis] for axis in then]
+
+
+@CompileTime
+def shifted(first, then):
+    return first + then
+
+
+permutation = Guard(
+    "a literal permutation of axes",
+    lambda tree, context: (literal_value(tree) or (None,))[0] is not None,
+)
+in_order = Guard(
+    "the permutation that leaves axes where they are",
+    lambda tree, context: _is_in_order(literal_value(tree)),
+)
+axis = Guard("a literal axis", literal.holds)
+
+
+def _is_in_order(axes: tuple | None) -> bool:
+    if axes is None or not isinstance(axes[0], tuple | list):
+        return False
+    return list(axes[0]) == list(range(len(axes[0])))
+
+
+@equation
+class transpose_of_transpose:
+    def before(x):           return jnp.transpose(jnp.transpose(x))
+    def after(x):            return x
+
+
+@equation(p=permutation, q=permutation)
+class permutation_of_permutation:
+    def before(x, p, q):     return jnp.transpose(jnp.transpose(x, p), q)
+    def after(x, p, q):      return jnp.transpose(x, composed(p, q))
+
+
+@equation(p=in_order)
+class axes_left_in_order:
+    def before(x, p):        return jnp.transpose(x, p)
+    def after(x, p):         return x
+
+
+@equation
+class matrix_transpose_of_matrix_transpose:
+    def before(x):           return jnp.matrix_transpose(jnp.matrix_transpose(x))
+    def after(x):            return x
+
+
+@equation
+class axes_swapped_back:
+    def before(x, a, b):     return jnp.swapaxes(jnp.swapaxes(x, a, b), a, b)
+    def after(x, a, b):      return x
+
+
+@equation
+class axes_swapped_back_from_the_other:
+    def before(x, a, b):     return jnp.swapaxes(jnp.swapaxes(x, a, b), b, a)
+    def after(x, a, b):      return x
+
+
+@equation
+class axes_moved_back:
+    def before(x, a, b):     return jnp.moveaxis(jnp.moveaxis(x, a, b), b, a)
+    def after(x, a, b):      return x
+
+
+@equation
+class flip_of_flip:
+    def before(x, a):        return jnp.flip(jnp.flip(x, a), a)
+    def after(x, a):         return x
+
+
+@equation
+class reversed_twice:
+    def before(x):           return x[::-1][::-1]
+    def after(x):            return x
+
+
+@equation(m=literal, n=literal)
+class roll_of_roll:
+    def before(x, m, n, a):  return jnp.roll(jnp.roll(x, m, a), n, a)
+    def after(x, m, n, a):   return jnp.roll(x, shifted(m, n), a)
+
+
+@equation
+class roll_back:
+    def before(x, n, a):     return jnp.roll(jnp.roll(x, n, a), -n, a)
+    def after(x, n, a):      return x
+
+
+@equation
+class rolled_back_roll:
+    def before(x, n, a):     return jnp.roll(jnp.roll(x, -n, a), n, a)
+    def after(x, n, a):      return x
+
+
+@equation
+class roll_by_nothing:
+    def before(x, a):        return jnp.roll(x, 0, a)
+    def after(x, a):         return x
+
+
+@equation
+class reshape_of_reshape:
+    def before(x, s, t):     return jnp.reshape(jnp.reshape(x, s), t)
+    def after(x, s, t):      return jnp.reshape(x, t)
+
+
+@equation
+class reshape_of_ravel:
+    def before(x, s):        return jnp.reshape(jnp.ravel(x), s)
+    def after(x, s):         return jnp.reshape(x, s)
+
+
+@equation
+class ravel_of_reshape:
+    def before(x, s):        return jnp.ravel(jnp.reshape(x, s))
+    def after(x, s):         return jnp.ravel(x)
+
+
+@equation(a=axis)
+class squeeze_of_expand_dims:
+    def before(x, a):        return jnp.squeeze(jnp.expand_dims(x, a), a)
+    def after(x, a):         return x
+
+
+@equation(a=axis)
+class expand_dims_of_squeeze:
+    def before(x, a):        return jnp.expand_dims(jnp.squeeze(x, a), a)
+    def after(x, a):         return x
+
+
+@equation
+class conj_of_conj:
+    def before(x):           return jnp.conj(jnp.conj(x))
+    def after(x):            return x
