@@ -1,6 +1,7 @@
 """Branches that the output does not tell apart, and predicates that are unknown."""
 
-# fmt: off  (the mark `#~` is a comment that the formatter would change)
+# The formatter would change the mark.
+# fmt: off
 
 import jax.numpy as jnp
 from jax import lax
@@ -13,54 +14,54 @@ Inversion = inv.InversionError
 
 @refused(Inversion)
 def absolute_value_by_where(x):
-    return jnp.where(x > 0, x, -x)  # ~
+    return jnp.where(x > 0, x, -x)  #~
 
 
 @refused(Inversion)
 def overlapping_pieces(x):
-    return jnp.where(x > 0, x, x + 1)  # ~
+    return jnp.where(x > 0, x, x + 1)  #~
 
 
 @refused(Inversion)
 def flat_piece(x):
-    return jnp.where(x > 0, x, 0.0)  # ~
+    return jnp.where(x > 0, x, 0.0)  #~
 
 
 @refused(Inversion)
 def relu_by_where(x):
-    return jnp.where(x < 0, jnp.zeros_like(x), x)  # ~
+    return jnp.where(x < 0, jnp.zeros_like(x), x)  #~
 
 
 @refused(Inversion)
 def if_on_the_unknown(x):
-    if x.sum() > 0:  # ~
+    if x.sum() > 0:  #~
         return x * 2
     return -x
 
 
 @refused(Inversion)
 def ternary_on_the_unknown(x):
-    return x if x[0] > 0 else -x  # ~
+    return x if x[0] > 0 else -x  #~
 
 
 @refused(Inversion)
 def cond_on_the_unknown(x):
-    return lax.cond(jnp.sum(x) > 0, lambda x: x, lambda x: -x, x)  # ~
+    return lax.cond(jnp.sum(x) > 0, lambda x: x, lambda x: -x, x)  #~
 
 
 @refused(Inversion)
 def switch_on_the_unknown(x):
     index = jnp.argmax(x)
-    return lax.switch(index, [lambda x: x, lambda x: 2 * x], x)  # ~
+    return lax.switch(index, [lambda x: x, lambda x: 2 * x], x)  #~
 
 
 @refused(Inversion)
 def sorted_by_its_own_order(x):
     order = jnp.argsort(x)
-    return x[order]  # ~
+    return x[order]  #~
 
 
 @refused(Inversion)
 def trip_count_from_the_unknown(x):
     n = jnp.max(x).astype(int)
-    return lax.fori_loop(0, n, lambda i, x: x * 2, x)  # ~
+    return lax.fori_loop(0, n, lambda i, x: x * 2, x)  #~

@@ -1,62 +1,61 @@
 """A log-determinant is asked for where inputs and outputs differ in their number of elements."""
 
-# fmt: off  (the mark `#~` is a comment that the formatter would change)
+# The formatter would change the mark.
+# fmt: off
 
 import jax
 import jax.numpy as jnp
 
 import invcompiler as inv
-from invcompiler.errors import DegreesOfFreedomError
+from invcompiler.errors import DegreesOfFreedomError as Dof
 from tests.refused.registry import refused
-
-Dof = DegreesOfFreedomError
 
 
 @refused(Dof, kind="ildj")
 def repeated_output(x):
-    return x, x * 2  # ~
+    return x, x * 2  #~
 
 
 @refused(Dof, kind="inverse_and_ildj")
 def repeated_by_concatenate(x):
-    return jnp.concatenate([x, x])  # ~
+    return jnp.concatenate([x, x])  #~
 
 
 @refused(Dof, kind="ildj")
 def log_det_beside_the_output(x, w):
-    return x * jnp.exp(w), jnp.sum(w)  # ~
+    return x * jnp.exp(w), jnp.sum(w)  #~
 
 
 @refused(Dof, kind="fldj")
 def known_beside_the_output(x, w):
-    return x + w, w  # ~
+    return x + w, w  #~
 
 
 @refused(Dof, kind="ildj")
 def padded(x):
-    return jnp.pad(x, (1, 1))  # ~
+    return jnp.pad(x, (1, 1))  #~
 
 
 @refused(Dof, kind="forward_and_fldj")
 def broadcast(x):
-    return jnp.broadcast_to(x, (4, 3))  # ~
+    return jnp.broadcast_to(x, (4, 3))  #~
 
 
 @refused(Dof, kind="ildj", example=jax.ShapeDtypeStruct((3,), jnp.float64))
 def real_to_complex(x):
-    return x * (1 + 2j)  # ~
+    return x * (1 + 2j)  #~
 
 
 @refused(inv.InversionError, kind="ildj", call=(jnp.zeros(3, jnp.int32),))
 def integers(x):
-    return x + 1  # ~
+    return x + 1  #~
 
 
 @refused(Dof, kind="ildj")
 def overlapping_slices(x):
-    return x[:3], x[2:]  # ~
+    return x[:3], x[2:]  #~
 
 
 @refused(Dof, kind="ildj")
 def reconstructible_mean(x):
-    return x, x.mean()  # ~
+    return x, x.mean()  #~

@@ -1,6 +1,7 @@
 """Functions of which nothing is known, on the path that unknowns flow through."""
 
-# fmt: off  (the mark `#~` is a comment that the formatter would change)
+# The formatter would change the mark.
+# fmt: off
 
 import jax
 import jax.numpy as jnp
@@ -8,62 +9,61 @@ import numpy as np
 from jax import lax
 
 import invcompiler as inv
-from invcompiler.errors import NoRuleError
+from invcompiler.errors import NoRuleError as NoRule
 from tests.refused.registry import refused
 
 Inversion = inv.InversionError
-NoRule = NoRuleError
 NoSource = inv.SourceUnavailableError
 
 
 @refused(NoRule)
 def special_function(x):
-    return jax.scipy.special.i0(x)  # ~
+    return jax.scipy.special.i0(x)  #~
 
 
 @refused(NoRule)
 def numpy_on_the_unknown(x):
-    return np.interp(x, np.arange(3.0), np.arange(3.0))  # ~
+    return np.interp(x, np.arange(3.0), np.arange(3.0))  #~
 
 
 @refused(Inversion)
 def pure_callback(x):
-    return jax.pure_callback(np.sin, x, x)  # ~
+    return jax.pure_callback(np.sin, x, x)  #~
 
 
 @refused(Inversion)
 def while_loop(x):
-    return lax.while_loop(lambda v: v[0] < 10, lambda v: v * 2, x)  # ~
+    return lax.while_loop(lambda v: v[0] < 10, lambda v: v * 2, x)  #~
 
 
 @refused(NoRule)
 def singular_values(x):
-    return jnp.linalg.svd(x, compute_uv=False)  # ~
+    return jnp.linalg.svd(x, compute_uv=False)  #~
 
 
 @refused(NoRule)
 def eigenvalues(x):
-    return jnp.linalg.eigvalsh(x)  # ~
+    return jnp.linalg.eigvalsh(x)  #~
 
 
 @refused(Inversion)
 def gradient_of_a_function_of_the_unknown(x):
-    return jax.grad(lambda v: jnp.sum(v**3))(x)  # ~
+    return jax.grad(lambda v: jnp.sum(v**3))(x)  #~
 
 
 @refused(Inversion)
 def to_python(x):
-    return jnp.asarray(x.tolist())  # ~
+    return jnp.asarray(x.tolist())  #~
 
 
 @refused(Inversion)
 def to_float(x):
-    return float(x) * 2  # ~
+    return float(x) * 2  #~
 
 
 @refused(Inversion)
 def length(x):
-    return len(x)  # ~
+    return len(x)  #~
 
 
 refused(NoSource, at=None, name="no_rule.builtin")(sorted)

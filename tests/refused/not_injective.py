@@ -1,216 +1,216 @@
 """Functions that give one value for two inputs, where no domain says which of them is meant."""
 
-# fmt: off  (the mark `#~` is a comment that the formatter would change)
+# The formatter would change the mark.
+# fmt: off
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 import invcompiler as inv
-from invcompiler.errors import InformationDroppedError
+from invcompiler.errors import InformationDroppedError as Dropped
 from tests.refused.registry import refused
 
 Inversion = inv.InversionError
-Dropped = InformationDroppedError
 INTEGERS = jax.ShapeDtypeStruct((3,), jnp.uint32)
 
 
 @refused(Inversion)
 def square(x):
-    return x**2  # ~
+    return x**2  #~
 
 
 @refused(Inversion)
 def square_by_name(x):
-    return jnp.square(x - 1)  # ~
+    return jnp.square(x - 1)  #~
 
 
 @refused(Inversion)
 def fourth_power(x):
-    return jnp.power(x, 4)  # ~
+    return jnp.power(x, 4)  #~
 
 
 @refused(Inversion)
 def product_with_itself(x):
-    return x * x  # ~
+    return x * x  #~
 
 
 @refused(Inversion)
 def absolute_value(x):
-    return jnp.abs(x)  # ~
+    return jnp.abs(x)  #~
 
 
 @refused(Inversion)
 def builtin_absolute_value(x):
-    return abs(2 * x)  # ~
+    return abs(2 * x)  #~
 
 
 @refused(Inversion)
 def cosh(x):
-    return jnp.cosh(x)  # ~
+    return jnp.cosh(x)  #~
 
 
 @refused(Inversion)
 def sine(x):
-    return jnp.sin(x)  # ~
+    return jnp.sin(x)  #~
 
 
 @refused(Inversion)
 def cosine(x):
-    return jnp.cos(x)  # ~
+    return jnp.cos(x)  #~
 
 
 @refused(Inversion)
 def tangent(x):
-    return jnp.tan(x)  # ~
+    return jnp.tan(x)  #~
 
 
 @refused(Inversion, domain=inv.Interval(-1.0, 2.0))
 def square_on_a_domain_around_zero(x):
-    return x**2  # ~
+    return x**2  #~
 
 
 @refused(Inversion, domain="positive")
 def sine_on_too_large_a_domain(x):
-    return jnp.sin(x)  # ~
+    return jnp.sin(x)  #~
 
 
 @refused(Inversion, domain="positive")
 def square_of_logarithm(x):
-    return jnp.log(x) ** 2  # ~
+    return jnp.log(x) ** 2  #~
 
 
 @refused(Inversion)
 def bell(x):
-    return jnp.exp(-(x**2) / 2)  # ~
+    return jnp.exp(-(x**2) / 2)  #~
 
 
 @refused(Inversion)
 def hypotenuse(x):
-    return jnp.hypot(x, 1.0)  # ~
+    return jnp.hypot(x, 1.0)  #~
 
 
 @refused(Inversion)
 def sigmoid_derivative(x):
     p = jax.nn.sigmoid(x)
-    return p * (1 - p)  # ~
+    return p * (1 - p)  #~
 
 
 @refused(Dropped)
 def relu(x):
-    return jax.nn.relu(x)  # ~
+    return jax.nn.relu(x)  #~
 
 
 @refused(Dropped)
 def relu6(x):
-    return jax.nn.relu6(x)  # ~
+    return jax.nn.relu6(x)  #~
 
 
 @refused(Inversion)
 def gelu(x):
-    return jax.nn.gelu(x)  # ~
+    return jax.nn.gelu(x)  #~
 
 
 @refused(Inversion)
 def silu(x):
-    return jax.nn.silu(x)  # ~
+    return jax.nn.silu(x)  #~
 
 
 @refused(Dropped)
 def clip(x):
-    return jnp.clip(x, -1.0, 1.0)  # ~
+    return jnp.clip(x, -1.0, 1.0)  #~
 
 
 @refused(Dropped)
 def maximum(x):
-    return jnp.maximum(x, 0.0)  # ~
+    return jnp.maximum(x, 0.0)  #~
 
 
 @refused(Dropped)
 def minimum_with_known(x, w):
-    return jnp.minimum(x, w)  # ~
+    return jnp.minimum(x, w)  #~
 
 
 @refused(Dropped)
 def rounded(x):
-    return jnp.round(x)  # ~
+    return jnp.round(x)  #~
 
 
 @refused(Dropped)
 def floor(x):
-    return jnp.floor(x * 10)  # ~
+    return jnp.floor(x * 10)  #~
 
 
 @refused(Dropped)
 def sign(x):
-    return jnp.sign(x)  # ~
+    return jnp.sign(x)  #~
 
 
 @refused(Dropped)
 def cast_to_integer(x):
-    return x.astype(jnp.int32)  # ~
+    return x.astype(jnp.int32)  #~
 
 
 @refused(Dropped, example=jax.ShapeDtypeStruct((3,), jnp.float64))
 def cast_to_short_integer(x):
-    return x.astype(jnp.int8) * 2  # ~
+    return x.astype(jnp.int8) * 2  #~
 
 
 @refused(Dropped)
 def comparison(x):
-    return x > 0  # ~
+    return x > 0  #~
 
 
 @refused(Dropped)
 def remainder(x):
-    return x % 2  # ~
+    return x % 2  #~
 
 
 @refused(Dropped)
 def floor_division(x):
-    return x // 2  # ~
+    return x // 2  #~
 
 
 @refused(Dropped, example=INTEGERS)
 def even_multiplier(x):
-    return x * 2  # ~
+    return x * 2  #~
 
 
 @refused(Dropped, call=(jnp.zeros(3, jnp.uint32),))
 def even_multiplier_seen_at_the_call(x):
-    return x * 6  # ~
+    return x * 6  #~
 
 
 @refused(Dropped, example=INTEGERS)
 def integer_division(x):
-    return x // 3  # ~
+    return x // 3  #~
 
 
 @refused(Dropped)
 def masked_bits(x):
-    return x & 0xFF  # ~
+    return x & 0xFF  #~
 
 
 @refused(Dropped)
 def set_bits(x, key):
-    return x | key  # ~
+    return x | key  #~
 
 
 @refused(Dropped, example=INTEGERS)
 def shifted_out(x):
-    return x << 3  # ~
+    return x << 3  #~
 
 
 @refused(Dropped)
 def one_hot(x):
-    return jax.nn.one_hot(x, 4)  # ~
+    return jax.nn.one_hot(x, 4)  #~
 
 
 @refused(Dropped)
 def phase(z):
-    return jnp.angle(z)  # ~
+    return jnp.angle(z)  #~
 
 
 @refused(Dropped)
 def nan_replaced(x):
-    return lax.select(jnp.isnan(x), jnp.zeros_like(x), jnp.isfinite(x))  # ~
+    return lax.select(jnp.isnan(x), jnp.zeros_like(x), jnp.isfinite(x))  #~

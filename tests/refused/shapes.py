@@ -1,6 +1,7 @@
 """Shapes that do not follow from the output, or contradict it."""
 
-# fmt: off  (the mark `#~` is a comment that the formatter would change)
+# The formatter would change the mark.
+# fmt: off
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +15,14 @@ MATRIX = jax.ShapeDtypeStruct((2, 3), jnp.float64)
 
 @refused(Shape, call=(jnp.zeros(5),), argnums=(0, 1))
 def where_to_cut(a, b):
-    return jnp.concatenate([a, b])  # ~
+    return jnp.concatenate([a, b])  #~
 
 
 @refused(Shape, call=(jnp.zeros(4),), example=MATRIX)
 def example_of_another_size(x):
-    return x.ravel()  # ~
+    return x.ravel()  #~
 
 
 @refused(Shape, call=(jnp.zeros(3), jnp.zeros((2, 3))))
 def output_that_never_was(x, w):
-    return x + w  # ~
+    return x + w  #~

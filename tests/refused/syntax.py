@@ -1,6 +1,7 @@
 """Constructs outside the subset, where unknowns flow through them."""
 
-# fmt: off  (the mark `#~` is a comment that the formatter would change)
+# The formatter would change the mark.
+# fmt: off
 
 import contextlib
 
@@ -17,7 +18,7 @@ counter = 0
 @refused(Syntax)
 def while_statement(x):
     n = 0
-    while n < 3:  # ~ while
+    while n < 3:  #~ while
         x = x * 2
         n += 1
     return x
@@ -25,14 +26,14 @@ def while_statement(x):
 
 @refused(Refused)
 def while_on_the_unknown(x):
-    while x[0] > 1:  # ~ while
+    while x[0] > 1:  #~ while
         x = x / 2
     return x
 
 
 @refused(Syntax)
 def try_statement(x):
-    try:  # ~ try
+    try:  #~ try
         y = jnp.exp(x)
     except ValueError:
         y = x
@@ -41,19 +42,19 @@ def try_statement(x):
 
 @refused(Syntax)
 def with_statement(x):
-    with contextlib.suppress(ValueError):  # ~ with
+    with contextlib.suppress(ValueError):  #~ with
         x = x + 1
     return x
 
 
 @refused(Refused)
 def formatted(x):
-    return f"{x}"  # ~
+    return f"{x}"  #~
 
 
 @refused(Syntax)
 def global_statement(x):
-    global counter  # ~ global
+    global counter  #~ global
     counter = x
     return counter * 2
 
@@ -63,7 +64,7 @@ def nonlocal_statement(x):
     y = x
 
     def change():
-        nonlocal y  # ~ nonlocal
+        nonlocal y  #~ nonlocal
         y = y * 2
 
     change()
@@ -72,17 +73,17 @@ def nonlocal_statement(x):
 
 @refused(Syntax)
 def generator(x):
-    yield x  # ~ yield
+    yield x  #~ yield
 
 
 @refused(Syntax)
-async def coroutine(x):  # ~
+async def coroutine(x):  #~
     return x * 2
 
 
 @refused(Syntax)
 def class_inside(x):
-    class Box:  # ~ class
+    class Box:  #~ class
         value = x
 
     return Box.value * 2
@@ -93,13 +94,13 @@ def break_in_a_loop(x):
     for i in range(5):
         x = x * 2
         if i == 2:
-            break  # ~ break
+            break  #~ break
     return x
 
 
 @refused(Syntax)
 def matched(x):
-    match x.ndim:  # ~ match
+    match x.ndim:  #~ match
         case 1:
             y = x * 2
         case _:
@@ -109,5 +110,5 @@ def matched(x):
 
 @refused(Refused)
 def assigned_into_a_buffer(x):
-    x[0] = x[0] * 2  # ~
+    x[0] = x[0] * 2  #~
     return x
