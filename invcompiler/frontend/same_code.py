@@ -9,7 +9,6 @@ import __future__
 
 import ast
 import dis
-import sys
 import types
 from collections.abc import Iterator
 
@@ -53,20 +52,19 @@ def _named(code: types.CodeType, name: str) -> Iterator[types.CodeType]:
 
 # ---- imports: a call of an attribute compiles differently where the name is an imported one -------
 
-_LOAD_ATTR = dis.opmap["LOAD_ATTR"]
+_LOAD_METHOD = dis.opmap.get("LOAD_METHOD")  # Python 3.11; later a bit of LOAD_ATTR
+_MARKED = dis.opmap["LOAD_ATTR"] if _LOAD_METHOD is None or _LOAD_METHOD > 255 else None
 _PAIRS = {dis.opmap.get("LOAD_FAST_LOAD_FAST"), dis.opmap.get("STORE_FAST_LOAD_FAST")} - {None}
 
 
 def _imports(code: types.CodeType) -> list[ast.stmt]:
     """Return an import of every name that `code` never calls a method of, as it would of its own."""
-    if sys.version_info < (3, 12):
-        return []
     called: set[str] = set()
     names: set[str] = set()
     for part in _all_codes(code):
         called.update(_receivers(part))
         names.update(part.co_names, part.co_varnames, part.co_freevars, part.co_cellvars)
-    aliases = [ast.alias(name) for name in sorted(names - called)]
+    aliases = [ast.alias(name) for name in sorted(names - called - {"super"})]
     return [ast.Import(aliases)] if aliases else []
 
 
@@ -89,7 +87,7 @@ def _receivers(code: types.CodeType) -> Iterator[str]:
         high = arg << 8 if op == dis.EXTENDED_ARG else 0
         if op == dis.EXTENDED_ARG:
             continue
-        if op == _LOAD_ATTR and arg & 1 and before is not None:
+        if before is not None and (op == _LOAD_METHOD or (op == _MARKED and arg & 1)):
             yield before
         before = _loaded(code, op, arg)
 
@@ -124,7 +122,8 @@ def _placed(code: types.CodeType, node: ast.AST) -> ast.stmt:
     if direct:
         statement = _class(owner, statement)
     cells = [name for name in code.co_freevars if name != "__class__"]
-    statement = _function(cells, statement)
+    bound = getattr(statement, "name", None)
+    statement = _function(cells, statement, bound if bound not in cells else None)
     if owner is not None and not direct:
         statement = _class(owner, statement)
     elif owner is None and "__class__" in code.co_freevars:
@@ -146,10 +145,10 @@ def _class(name: str | None, statement: ast.stmt) -> ast.stmt:
     return ast.ClassDef(**fields)
 
 
-def _function(cells: list[str], statement: ast.stmt) -> ast.stmt:
-    bind: list[ast.stmt] = [
-        ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in cells
-    ]
+def _function(cells: list[str], statement: ast.stmt, bound: str | None) -> ast.stmt:
+    """Put a definition into a function whose variables are `cells` and nothing else."""
+    bind: list[ast.stmt] = [ast.Global([bound])] if bound is not None else []
+    bind += [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in cells]
     arguments = ast.arguments([], [], None, [], [], None, [])
     fields = {"name": "_", "args": arguments, "body": [*bind, statement], "decorator_list": []}
     if "type_params" in ast.FunctionDef._fields:
