@@ -1,0 +1,5 @@
+"""What is known about each function, as tables; importing this package fills them, one family a module."""
+
+from invcompiler.rules import elementwise, linear, nn, sequences, special, structural
+
+__all__ = ["elementwise", "linear", "nn", "sequences", "special", "structural"]

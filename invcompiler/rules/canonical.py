@@ -378,6 +378,8 @@ def _enter_special() -> None:
         _same(_unary, fn)
     for fn in (nn.elu, nn.celu, nn.selu, nn.leaky_relu, nn.gelu, nn.squareplus, special.log_ndtr):
         declare(fn)
+    for fn in (special.boxcox, special.boxcox1p):
+        declare(fn)
 
 
 _enter_unary()

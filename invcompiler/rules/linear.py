@@ -1,0 +1,426 @@
+"""Products and solves with a known square matrix, inverses of matrices, Fourier transforms.
+
+`log_det` is that of `core` trailing axes of the unknown: what it covers is one vector, or one matrix, of a stack. A solve and a
+`slogdet` of the same matrix share one factorisation when they are compiled, so they are written apart.
+"""
+
+# fmt: off
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+
+from invcompiler.ir.nodes import Const
+from invcompiler.rules.conditions import every, nonzero, number_value, rank_is, static_value
+from invcompiler.rules.registry import Numbers, Refusal, linear
+from invcompiler.rules.statics import points, solving, unscaling
+
+# ---- conditions --------------------------------------------------------------------------------------
+
+_square_hint = "multiply by a square matrix"
+
+def is_square(name):
+    """The condition that a known matrix, or stack of them, is square and not singular, as far as is known."""
+    def condition(call, facts):
+        shape = facts.shape(call.arguments[name])
+        value = number_value(call.arguments[name], facts)
+        if value is not None:
+            shape = value.shape
+        if shape is not None and len(shape) < 2:
+            return Refusal(f"`{name}` has {len(shape)} axes: the product sums over all of them",
+                           _square_hint)
+        if shape is not None and _differ(shape[-2], shape[-1]):
+            return Refusal(f"the matrix is {shape[-2]} by {shape[-1]}, and only a square one has an inverse",
+                           _square_hint)
+        return None if value is None else _singular(value)
+    return condition
+
+def _differ(a, b):
+    return isinstance(a, int) and isinstance(b, int) and a != b
+
+def _singular(matrix):
+    """Refuse a matrix with a rank that can be seen to be too low."""
+    if matrix.size == 0 or matrix.dtype.kind not in "iuf":
+        return None
+    ranks = jnp.linalg.matrix_rank(jnp.asarray(matrix, float))
+    if (ranks < matrix.shape[-1]).any():
+        return Refusal("the matrix is singular", "multiply by a matrix of full rank")
+    return None
+
+def rank_at_least(name, rank):
+    def condition(call, facts):
+        found = facts.rank(call.arguments[name])
+        if found is not None and found >= rank:
+            return None
+        return Refusal(f"`{name}` is not known to have {rank} axes or more")
+    return condition
+
+def rank_known(name, *ranks):
+    """The condition that an argument is known to have one of these ranks."""
+    def condition(call, facts):
+        found = facts.rank(call.arguments[name])
+        return None if found in ranks else Refusal(f"`{name}` is not known to have {ranks} axes")
+    return condition
+
+# ---- products: y = x a, of row vectors -----------------------------------------------------------------
+
+@linear(jnp.matmul, jnp.dot, argument="a", core=1)
+class row_times_matrix:                                # of one row, or of the rows of one matrix
+    condition = every(is_square("b"), rank_is("b", 2), rank_known("a", 1, 2))
+    def inverse(y, b):          return jnp.linalg.solve(b.T, y.T).T
+    def log_det(b):             return jnp.linalg.slogdet(b.T)[1]
+
+@linear(jnp.matmul, jnp.dot, argument="a", core=1)
+class rows_times_matrix:                               # with any axes before the last; one factorisation
+    condition = every(is_square("b"), rank_is("b", 2))
+    def inverse(y, b):
+        rows = y.reshape(-1, b.shape[0])
+        return jnp.linalg.solve(b.T, rows.T).T.reshape(y.shape)
+    def log_det(b):             return jnp.linalg.slogdet(b.T)[1]
+
+@linear(jnp.matmul, argument="a", core=2)
+class rows_times_matrices:                             # a stack of matrices
+    condition = every(is_square("b"), rank_at_least("b", 3), rank_at_least("a", 2))
+    def inverse(y, b):          return jnp.linalg.solve(b.mT, y.mT).mT
+    def log_det(a, b):          return a.shape[-2] * jnp.linalg.slogdet(b.mT)[1]
+
+# ---- products: y = a x, of column vectors ---------------------------------------------------------------
+
+@linear(jnp.matmul, jnp.dot, argument="b", core=1)
+class matrix_times_vector:
+    condition = every(is_square("a"), rank_is("a", 2), rank_known("b", 1))
+    def inverse(y, a):          return jnp.linalg.solve(a, y)
+    def log_det(a):             return jnp.linalg.slogdet(a)[1]
+
+@linear(jnp.matmul, argument="b", core=2)
+class matrix_times_columns:
+    condition = every(is_square("a"), rank_at_least("b", 2))
+    def inverse(y, a):          return jnp.linalg.solve(a, y)
+    def log_det(a, b):          return b.shape[-1] * jnp.linalg.slogdet(a)[1]
+
+@linear(jnp.dot, argument="b", core=2)
+class matrix_dot_matrix:
+    condition = every(is_square("a"), rank_is("a", 2), rank_known("b", 2))
+    def inverse(y, a):          return jnp.linalg.solve(a, y)
+    def log_det(a, b):          return b.shape[-1] * jnp.linalg.slogdet(a)[1]
+
+@linear(jnp.matmul, argument="b", core=None)
+class matrix_times:                                    # a vector or columns: the rank is not known yet
+    condition = every(is_square("a"), rank_is("a", 2))
+    def inverse(y, a):          return jnp.linalg.solve(a, y)
+    def log_det(a, b):          return b.size // a.shape[0] * jnp.linalg.slogdet(a)[1]
+
+@linear(jnp.dot, argument="b", core=None)
+class matrix_dot:
+    condition = every(is_square("a"), rank_is("a", 2), rank_is("b", 1))
+    def inverse(y, a):          return jnp.linalg.solve(a, y)
+    def log_det(a, b):          return b.size // a.shape[0] * jnp.linalg.slogdet(a)[1]
+
+# ---- other products ------------------------------------------------------------------------------------
+
+@linear(jnp.inner, argument="a", core=1)
+class row_inner_matrix:                                # y = x b^T
+    condition = every(is_square("b"), rank_is("b", 2))
+    def inverse(y, b):
+        return jnp.linalg.solve(b, y.reshape(-1, b.shape[0]).T).T.reshape(y.shape)
+    def log_det(b):             return jnp.linalg.slogdet(b)[1]
+
+@linear(jnp.inner, argument="b", core=1)
+class matrix_inner_vector:                             # y = a x
+    condition = every(is_square("a"), rank_is("a", 2), rank_is("b", 1))
+    def inverse(y, a):          return jnp.linalg.solve(a, y)
+    def log_det(a):             return jnp.linalg.slogdet(a)[1]
+
+@linear(jnp.matvec, argument="x2", core=1)
+class matvec:                                          # y = x1 x2
+    condition = every(is_square("x1"))
+    def inverse(y, x1):         return jnp.linalg.solve(x1, y[..., None])[..., 0]
+    def log_det(x1):            return jnp.linalg.slogdet(x1)[1]
+
+@linear(jnp.vecmat, argument="x1", core=1)
+class vecmat:                                          # y = conj(x1) x2
+    condition = every(is_square("x2"))
+    def inverse(y, x2):         return jnp.conj(jnp.linalg.solve(x2.mT, y[..., None])[..., 0])
+    def log_det(x2):            return jnp.linalg.slogdet(x2.mT)[1]
+
+def _contracts_last_with_first(call, facts):
+    axes = static_value(call.arguments["axes"], facts)
+    if axes is not None and axes[0] in (1, (-1, 0), ((-1,), (0,)), ([-1], [0])):
+        return None
+    ranks = facts.rank(call.arguments["a"]), facts.rank(call.arguments["b"])
+    if axes is not None and ranks[0] == 2 and axes[0] in ((1, 0), ((1,), (0,)), ([1], [0])):
+        return None
+    return Refusal("its inverse is known for a sum over the last axis and the first",
+                   "write the product with `@` or `jnp.einsum`")
+
+@linear(jnp.tensordot, argument="a", core=1)
+class tensordot_matrix:                                # y = x b
+    condition = every(_contracts_last_with_first, is_square("b"), rank_is("b", 2))
+    def inverse(y, b):
+        return jnp.linalg.solve(b.T, y.reshape(-1, b.shape[0]).T).T.reshape(y.shape)
+    def log_det(b):             return jnp.linalg.slogdet(b.T)[1]
+
+@linear(jnp.tensordot, argument="b", core=None)
+class matrix_tensordot:                                # y = a x
+    condition = every(_contracts_last_with_first, is_square("a"), rank_is("a", 2))
+    def inverse(y, a):          return jnp.linalg.solve(a, y.reshape(a.shape[0], -1)).reshape(y.shape)
+    def log_det(a, b):          return b.size // a.shape[0] * jnp.linalg.slogdet(a)[1]
+
+# ---- einsum ---------------------------------------------------------------------------------------------
+
+_einsum_hint = "sum over one axis of a square matrix, whose other axis takes its place"
+
+def _labels(subscripts):
+    """Return the labels of the two operands and of the value, `...` as one; None for other subscripts."""
+    before, arrow, after = subscripts.replace(" ", "").replace("...", ".").partition("->")
+    operands = before.split(",")
+    if not arrow or len(operands) != 2:
+        return None
+    parts = (*operands, after)
+    return parts if all(len(set(part)) == len(part) for part in parts) else None
+
+def _known_and_unknown(call, facts, position):
+    """Return the labels of the known operand, of the unknown one, and of the value."""
+    subscripts = static_value(call.arguments["subscripts"], facts)
+    if subscripts is None or not isinstance(subscripts[0], str) or call.arguments["b"] == Const(None):
+        return None
+    labels = _labels(subscripts[0])
+    return labels and (labels[1 - position], labels[position], labels[2])
+
+def _applies_a_matrix(position):
+    def condition(call, facts):
+        labels = _known_and_unknown(call, facts, position)
+        if labels is None:
+            return Refusal("its subscripts are not those of a product of two operands", _einsum_hint)
+        known, unknown, value = labels
+        summed = set(unknown) - set(value)
+        made = set(value) - set(unknown)
+        both = summed | made
+        if len(summed) != 1 or len(made) != 1 or both != set(known[-2:]) or len(known) < 2:
+            return Refusal("it does not take one axis of the operand to one of the output", _einsum_hint)
+        if not set(known) - both <= set(unknown):
+            return Refusal("it spreads the operand over an axis", _einsum_hint)
+        return None
+    return condition
+
+def _scales(position):
+    def condition(call, facts):
+        labels = _known_and_unknown(call, facts, position)
+        if labels and set(labels[1]) == set(labels[2]) and set(labels[0]) <= set(labels[1]):
+            return None
+        return Refusal("its subscripts are not those of an elementwise product")
+    return condition
+
+@linear(jnp.einsum, argument="b", core=None)
+class einsum_2:
+    condition = every(_applies_a_matrix(1), is_square("a"))
+    def inverse(y, subscripts, a):
+        return jnp.einsum(solving(subscripts, 1), jnp.linalg.inv(a), y)
+    def log_det(a, b):
+        return b.size * a.shape[-1] // a.size * jnp.sum(jnp.linalg.slogdet(a)[1])
+
+@linear(jnp.einsum, argument="a", core=None)
+class einsum_1:
+    condition = every(_applies_a_matrix(0), is_square("b"))
+    def inverse(y, subscripts, b):
+        return jnp.einsum(solving(subscripts, 0), jnp.linalg.inv(b), y)
+    def log_det(a, b):
+        return a.size * b.shape[-1] // b.size * jnp.sum(jnp.linalg.slogdet(b)[1])
+
+@linear(jnp.einsum, argument="b", core=None)
+class einsum_scaling_2:                                # "i,bi->bi"
+    condition = every(_scales(1), nonzero("a", "a factor"))
+    def inverse(y, subscripts, a):  return jnp.einsum(unscaling(subscripts, 1), 1 / a, y)
+    def log_det(a, b):              return b.size // a.size * jnp.sum(jnp.log(jnp.abs(a)))
+
+@linear(jnp.einsum, argument="a", core=None)
+class einsum_scaling_1:
+    condition = every(_scales(0), nonzero("b", "a factor"))
+    def inverse(y, subscripts, b):  return jnp.einsum(unscaling(subscripts, 0), 1 / b, y)
+    def log_det(a, b):              return a.size // b.size * jnp.sum(jnp.log(jnp.abs(b)))
+
+# ---- solves: y = a^-1 b ------------------------------------------------------------------------------------
+
+def _is_general(call, facts):
+    assumed = call.arguments.get("assume_a", Const("gen"))
+    if static_value(assumed, facts) == ("gen",):
+        return None
+    return Refusal("with `assume_a=` it reads a part of the matrix only")
+
+_SOLVES = (jnp.linalg.solve, jax.scipy.linalg.solve)
+
+@linear(*_SOLVES, argument="b", core=1)
+class solve_for_vector:
+    condition = every(_is_general, is_square("a"), rank_is("a", 2), rank_known("b", 1))
+    def inverse(y, a):          return a @ y
+    def log_det(a):             return -jnp.linalg.slogdet(a)[1]
+
+@linear(*_SOLVES, argument="b", core=2)
+class solve_for_columns:
+    condition = every(_is_general, is_square("a"), rank_at_least("b", 2))
+    def inverse(y, a):          return a @ y
+    def log_det(a, b):          return -b.shape[-1] * jnp.linalg.slogdet(a)[1]
+
+@linear(*_SOLVES, argument="b", core=None)
+class solve:                                           # the rank of b is not known yet
+    condition = every(_is_general, is_square("a"), rank_is("a", 2))
+    def inverse(y, a):          return a @ y
+    def log_det(a, b):          return -(b.size // a.shape[0]) * jnp.linalg.slogdet(a)[1]
+
+# dY = -A^-1 dA Y, so log |det| = n (log |det Y| - log |det A|), and A = B Y^-1
+@linear(*_SOLVES, argument="a", core=2)
+class solve_with_unknown_matrix:
+    condition = every(_is_general, is_square("b"))
+    def inverse(y, b):          return jnp.linalg.solve(y.mT, b.mT).mT
+    def log_det(y, a, b):
+        return b.shape[-1] * (2 * jnp.linalg.slogdet(y.mT)[1] - jnp.linalg.slogdet(b)[1])
+
+# dY = -A^-1 dA A^-1
+@linear(jnp.linalg.inv, core=2)
+class inv:
+    def inverse(y):             return jnp.linalg.inv(y)
+    def log_det(y):             return 2 * y.shape[-1] * jnp.linalg.slogdet(y)[1]
+
+# ---- triangular solves: of the matrix, the other triangle is not read ----------------------------------------
+
+def _transposes(*names):
+    def condition(call, facts):
+        trans = static_value(call.arguments["trans"], facts)
+        return None if trans and trans[0] in names else Refusal("`trans` is another one")
+    return condition
+
+def _diagonal(is_unit):
+    def condition(call, facts):
+        unit = static_value(call.arguments["unit_diagonal"], facts)
+        return None if unit == (is_unit,) else Refusal("`unit_diagonal` is another one")
+    return condition
+
+@linear(jax.scipy.linalg.solve_triangular, argument="b", core=None)
+class solve_triangular:                                # b = T y, with the triangle T of a
+    condition = every(_transposes(0, "N"), _diagonal(False), is_square("a"), rank_is("a", 2))
+    def inverse(y, a, lower):   return jnp.tril(a) @ y if lower else jnp.triu(a) @ y
+    def log_det(a, b):
+        return -(b.size // a.shape[0]) * jnp.sum(jnp.log(jnp.abs(jnp.diagonal(a))))
+
+@linear(jax.scipy.linalg.solve_triangular, argument="b", core=None)
+class solve_triangular_transposed:                     # b = T^T y
+    condition = every(_transposes(1, "T"), _diagonal(False), is_square("a"), rank_is("a", 2))
+    def inverse(y, a, lower):   return jnp.tril(a).T @ y if lower else jnp.triu(a).T @ y
+    def log_det(a, b):
+        return -(b.size // a.shape[0]) * jnp.sum(jnp.log(jnp.abs(jnp.diagonal(a))))
+
+@linear(jax.scipy.linalg.solve_triangular, argument="b", core=None)
+class solve_unit_triangular:                           # ones on the diagonal, whatever stands there
+    condition = every(_transposes(0, "N"), _diagonal(True), is_square("a"), rank_is("a", 2))
+    def inverse(y, a, lower):   return y + (jnp.tril(a, -1) @ y if lower else jnp.triu(a, 1) @ y)
+    def log_det():              return 0.0
+
+@linear(jax.scipy.linalg.solve_triangular, argument="b", core=None)
+class solve_unit_triangular_transposed:
+    condition = every(_transposes(1, "T"), _diagonal(True), is_square("a"), rank_is("a", 2))
+    def inverse(y, a, lower):
+        return y + (jnp.tril(a, -1).T @ y if lower else jnp.triu(a, 1).T @ y)
+    def log_det():              return 0.0
+
+# ---- Fourier transforms: the matrix of n points, over sqrt(n), is unitary --------------------------------------
+
+def _whole_axis(call, facts):
+    if static_value(call.arguments["n"], facts) == (None,):
+        return None
+    return Refusal("with `n=` it crops or pads its operand")
+
+def _normed(*norms):
+    def condition(call, facts):
+        norm = static_value(call.arguments["norm"], facts)
+        return None if norm and norm[0] in norms else Refusal("`norm` is another one")
+    return condition
+
+_UNITARY = every(_whole_axis, _normed("ortho"))
+_BACKWARD = every(_whole_axis, _normed(None, "backward"))
+_FORWARD = every(_whole_axis, _normed("forward"))
+
+@linear(jnp.fft.fft, core=None, numbers=Numbers.COMPLEX)
+class fft:
+    condition = _BACKWARD
+    def inverse(y, axis):       return jnp.fft.ifft(y, axis=axis)
+    def log_det(a, axis):       return a.size / 2 * math.log(a.shape[axis])
+
+@linear(jnp.fft.fft, core=None, numbers=Numbers.COMPLEX)
+class fft_unitary:
+    condition = _UNITARY
+    def inverse(y, axis):       return jnp.fft.ifft(y, axis=axis, norm="ortho")
+    def log_det():              return 0.0
+
+@linear(jnp.fft.fft, core=None, numbers=Numbers.COMPLEX)
+class fft_forward:
+    condition = _FORWARD
+    def inverse(y, axis):       return jnp.fft.ifft(y, axis=axis, norm="forward")
+    def log_det(a, axis):       return -a.size / 2 * math.log(a.shape[axis])
+
+@linear(jnp.fft.ifft, core=None, numbers=Numbers.COMPLEX)
+class ifft:
+    condition = _BACKWARD
+    def inverse(y, axis):       return jnp.fft.fft(y, axis=axis)
+    def log_det(a, axis):       return -a.size / 2 * math.log(a.shape[axis])
+
+@linear(jnp.fft.ifft, core=None, numbers=Numbers.COMPLEX)
+class ifft_unitary:
+    condition = _UNITARY
+    def inverse(y, axis):       return jnp.fft.fft(y, axis=axis, norm="ortho")
+    def log_det():              return 0.0
+
+@linear(jnp.fft.ifft, core=None, numbers=Numbers.COMPLEX)
+class ifft_forward:
+    condition = _FORWARD
+    def inverse(y, axis):       return jnp.fft.fft(y, axis=axis, norm="forward")
+    def log_det(a, axis):       return a.size / 2 * math.log(a.shape[axis])
+
+# Of a real operand: two real numbers come out for each one that goes in, so there is no log-det.
+@linear(jnp.fft.fft, core=None, numbers=Numbers.REAL)
+class fft_of_real:
+    condition = _whole_axis
+    def inverse(y, axis, norm): return jnp.real(jnp.fft.ifft(y, axis=axis, norm=norm))
+
+@linear(jnp.fft.ifft, core=None, numbers=Numbers.REAL)
+class ifft_of_real:
+    condition = _whole_axis
+    def inverse(y, axis, norm): return jnp.real(jnp.fft.fft(y, axis=axis, norm=norm))
+
+@linear(jnp.fft.rfft, core=None, numbers=Numbers.REAL)
+class rfft:
+    condition = _whole_axis
+    def inverse(y, a, axis, norm):
+        return jnp.fft.irfft(y, n=a.shape[axis], axis=axis, norm=norm)
+
+def _all_points(call, facts):
+    if static_value(call.arguments["s"], facts) == (None,):
+        return None
+    return Refusal("with `s=` it crops or pads its operand")
+
+@linear(jnp.fft.fftn, jnp.fft.fft2, core=None, numbers=Numbers.COMPLEX)
+class fftn_unitary:
+    condition = every(_all_points, _normed("ortho"))
+    def inverse(y, axes):       return jnp.fft.ifftn(y, axes=axes, norm="ortho")
+    def log_det():              return 0.0
+
+@linear(jnp.fft.ifftn, jnp.fft.ifft2, core=None, numbers=Numbers.COMPLEX)
+class ifftn_unitary:
+    condition = every(_all_points, _normed("ortho"))
+    def inverse(y, axes):       return jnp.fft.fftn(y, axes=axes, norm="ortho")
+    def log_det():              return 0.0
+
+@linear(jnp.fft.fftn, jnp.fft.fft2, core=None, numbers=Numbers.COMPLEX)
+class fftn:
+    condition = every(_all_points, _normed(None, "backward"))
+    def inverse(y, axes):       return jnp.fft.ifftn(y, axes=axes)
+    def log_det(a, axes):       return a.size / 2 * math.log(points(a.shape, axes))
+
+@linear(jnp.fft.ifftn, jnp.fft.ifft2, core=None, numbers=Numbers.COMPLEX)
+class ifftn:
+    condition = every(_all_points, _normed(None, "backward"))
+    def inverse(y, axes):       return jnp.fft.fftn(y, axes=axes)
+    def log_det(a, axes):       return -a.size / 2 * math.log(points(a.shape, axes))

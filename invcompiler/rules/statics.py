@@ -1,0 +1,69 @@
+"""Functions of static values that templates call: what they return stands in the emitted text, not the call.
+
+Axes, shapes and subscripts are known when code is emitted, as a rule; where they are known only when it
+runs, the text of the function is copied, like that of any helper.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def inverse_permutation(axes):
+    """Return the permutation that undoes `axes`, whose numbers may count from the end.
+
+    >>> inverse_permutation((2, 0, -2))
+    (1, 2, 0)
+    """
+    order = [axis % len(axes) for axis in axes]
+    return tuple(order.index(axis) for axis in range(len(order)))
+
+
+def negated(shift):
+    """Return minus a number, or minus each one of several."""
+    return tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+
+
+def swapped(subscripts):
+    """Return the subscripts of the einsum of one operand that undoes `subscripts`.
+
+    >>> swapped("ij->ji")
+    'ji->ij'
+    """
+    before, after = subscripts.replace(" ", "").split("->")
+    return f"{after}->{before}"
+
+
+def solving(subscripts, position):
+    """Return the subscripts that apply the inverse of a matrix operand of an einsum to its value.
+
+    The known operand is a stack of matrices, one of whose two last axes is summed over. Its inverse has these axes
+    the other way round. `position` is that of the unknown operand.
+
+    >>> solving("ij,bj->bi", 1)
+    'ji,bi->bj'
+    """
+    operands, after = subscripts.replace(" ", "").split("->")
+    operands = operands.split(",")
+    matrix, unknown = operands[1 - position], operands[position]
+    inverse = matrix[:-2] + matrix[-1] + matrix[-2]
+    return f"{inverse},{after}->{unknown}"
+
+
+def unscaling(subscripts, position):
+    """Return the subscripts that apply the reciprocal of a known operand of an einsum to its value.
+
+    >>> unscaling("bi,i->ib", 0)
+    'i,ib->bi'
+    """
+    operands, after = subscripts.replace(" ", "").split("->")
+    operands = operands.split(",")
+    return f"{operands[1 - position]},{after}->{operands[position]}"
+
+
+def points(shape, axes):
+    """Return how many elements there are along some axes, or all of them."""
+    return math.prod(shape if axes is None else [shape[axis] for axis in axes])
+
+
+__all__ = ["inverse_permutation", "negated", "points", "solving", "swapped", "unscaling"]
