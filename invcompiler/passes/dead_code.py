@@ -2,12 +2,15 @@
 
 Afterwards every equation binds something that is read, unless it is the only way to a loop's trip count.
 
+>>> from invcompiler.frontend import read
+>>> from invcompiler.ir.text import show
 >>> def f(x):
 ...     unused = jnp.exp(x)
 ...     return 2 * x
 >>> print(show(dead_code(read(f))))
 def f(x):
-    return 2 * x
+    v1 = 2 * x
+    return v1
 """
 
 from __future__ import annotations

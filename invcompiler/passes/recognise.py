@@ -3,13 +3,15 @@
 The spellings stand in `rules/idioms.py`. Afterwards an unknown that the spelling names several times is
 named once, so that it can be isolated, and the inverse and the log-determinant come out in their stable forms.
 
+>>> from invcompiler.frontend import read
+>>> from invcompiler.ir.text import show
 >>> def f(x):
 ...     e = jnp.exp(-x)
 ...     return 1 / (1 + e)
 >>> print(show(recognise(read(f))))
 def f(x):
-    v = jax.nn.sigmoid(x)
-    return v
+    v1 = jax.nn.sigmoid(x)
+    return v1
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def recognise(
     `unknown`: only what depends on these vars is touched; by default everything. What stays keeps its vars,
     so that facts about `function` hold for what is returned.
     """
-    recognised = rewrite(function, _rules(), facts, unknown)
+    recognised = rewrite(function, _rules(), facts, unknown).function
     return function if recognised is function else dead_code(recognised)
 
 

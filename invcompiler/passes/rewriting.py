@@ -70,6 +70,7 @@ class Knowledge:
     nonnegative: set[Var] = field(default_factory=set)
     subjects: set[Var] | None = None  # only what depends on these is rewritten; None: everything
     changed: bool = False
+    delayed: bool = False  # an equation would have applied but for a value's other uses
 
     def call(self, tree: Tree) -> Call | None:
         return self.calls.get(tree) if isinstance(tree, Var) else None
@@ -89,8 +90,9 @@ class Knowledge:
         subjects = self.subjects
         return not any(subjects is None or var in subjects for var in leaves(tree))
 
-    def concerns(self, vars: Iterable[Var]) -> bool:
-        return self.subjects is None or any(var in self.subjects for var in vars)
+    def concerns(self, equation: Equation) -> bool:
+        subjects = self.subjects
+        return subjects is None or any(var in subjects for var in operands(equation))
 
     def replaced(self, var: Var) -> Tree:
         return self.values.get(var, var)
@@ -145,13 +147,13 @@ class Rewriter(Builder):
             self._numbers[number] = equation.out
         self.equations.append(equation)
         self._bound_here.add(equation.out)
-        self._follow(operands(equation), equation.outs)
+        self._follow(equation, equation.outs)
         return equation.out
 
-    def _follow(self, read: Iterable[Var], bound: Iterable[Var]) -> None:
-        """Note that what is `bound` depends on the subjects, if something `read` does."""
+    def _follow(self, equation: Equation, bound: Iterable[Var]) -> None:
+        """Note that what is `bound` depends on the subjects, if something that `equation` reads does."""
         subjects = self.knowledge.subjects
-        if subjects is not None and self.knowledge.concerns(read):
+        if subjects is not None and self.knowledge.concerns(equation):
             subjects.update(bound)
 
     def _learn(self, var: Var, call: Call) -> None:
@@ -163,7 +165,7 @@ class Rewriter(Builder):
     # ---- rewriting one call ------------------------------------------------------------------------
 
     def _rewritten(self, call: Call, equation: Apply) -> Tree | None:
-        if not self.knowledge.concerns(operands(equation)):
+        if not self.knowledge.concerns(equation):
             return None
         for shortcut in self.rules.shortcuts.get(call.fn, ()):
             tree = shortcut(call, self.knowledge)
@@ -191,11 +193,12 @@ class Rewriter(Builder):
         return frozenset(id(reading.fn) for tree in trees for reading in self._readings(tree))
 
     def _allows(self, rule: Rule, match: Match) -> bool:
-        if rule.sole and not all(self._has_one_use(var) for var in match.inner):
+        if not all(g.holds(match.bindings[name], self.knowledge) for name, g in rule.guards):
             return False
-        return all(
-            guard.holds(match.bindings[name], self.knowledge) for name, guard in rule.guards
-        )
+        if not rule.sole or all(map(self._has_one_use, match.inner)):
+            return True
+        self.knowledge.delayed = True
+        return False
 
     def _has_one_use(self, var: Var) -> bool:
         """What a loop's body reads from outside is not computed again at each step."""
@@ -245,7 +248,7 @@ class Rewriter(Builder):
                 blocks = tuple(self.nested().rewrite(block) for block in equation.blocks)
                 self._append_structure(replace(equation, blocks=blocks))
             case Loop():
-                self._follow(operands(equation), equation.body.params)
+                self._follow(equation, equation.body.params)
                 body = self.nested().rewrite(equation.body)
                 self._append_structure(replace(equation, body=body))
             case _:
@@ -262,7 +265,7 @@ class Rewriter(Builder):
     def _append_structure(self, equation: Equation) -> None:
         self.add(equation)
         self._bound_here.update(equation.outs)
-        self._follow(operands(equation), equation.outs)
+        self._follow(equation, equation.outs)
 
 
 def _tree(value: Any) -> Tree:
@@ -320,13 +323,21 @@ def _count(block: Block, uses: dict[Var, int]) -> None:
     add(set(leaves(block.result)))
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """`function` as one walk left it; `again`: the uses that went away may let more equations apply."""
+
+    function: Function
+    again: bool
+
+
 def rewrite(
     function: Function,
     rules: Rules,
     facts: Any = None,
     subjects: Iterable[Var] | None = None,
-) -> Function:
-    """Return `function` with `rules` applied throughout, or `function` itself if none applies.
+) -> Rewritten:
+    """Return `function` with `rules` applied throughout; it is the same object if none applies.
 
     `subjects`: only what depends on these vars is rewritten.
     """
@@ -334,8 +345,8 @@ def rewrite(
     knowledge.subjects = None if subjects is None else set(subjects)
     body = Rewriter(rules, knowledge).rewrite(function.body)
     if not knowledge.changed:
-        return function
-    return replace(function, body=body)
+        return Rewritten(function, again=False)
+    return Rewritten(replace(function, body=body), again=knowledge.delayed)
 
 
-__all__ = ["Knowledge", "Rewriter", "Rule", "Rules", "canonical_key", "rewrite"]
+__all__ = ["Knowledge", "Rewriter", "Rule", "Rules", "Rewritten", "canonical_key", "rewrite"]

@@ -3,17 +3,19 @@
 The equations stand in `rules/equations.py`. Afterwards none of them applies anywhere in the
 function, nested blocks included, no value is computed twice, and nothing is computed in vain.
 
+>>> from invcompiler.frontend import read
+>>> from invcompiler.ir.text import show
 >>> def f(y, s, t):
 ...     return (y - t) / jnp.exp(s), -jnp.sum(jnp.log(jnp.abs(jnp.exp(s))))
 >>> print(show(simplify(read(f))))
 def f(y, s, t):
-    v = y - t
-    v_1 = -s
-    v_2 = jnp.exp(v_1)
-    v_3 = v * v_2
-    v_4 = jnp.sum(s)
-    v_5 = -v_4
-    return v_3, v_5
+    v1 = y - t
+    v2 = -s
+    v3 = jnp.exp(v2)
+    v4 = v1 * v3
+    v5 = jnp.sum(s)
+    v6 = -v5
+    return (v4, v6)
 """
 
 from __future__ import annotations
@@ -38,9 +40,9 @@ def simplify(function: Function, facts: Any = None) -> Function:
     function = dead_code(function)
     for _ in range(_ROUNDS):
         rewritten = rewrite(function, _rules(), facts)
-        if rewritten is function:
+        function = dead_code(rewritten.function)
+        if not rewritten.again:
             break
-        function = dead_code(rewritten)
     return function
 
 

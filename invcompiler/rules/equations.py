@@ -300,13 +300,13 @@ class log_of_root:
     def after(x):     return 0.5 * jnp.log(x)
 
 
-@equation(x=real)
+@equation(x=nonnegative)
 class log_of_reciprocal:
     def before(x):    return jnp.log(1 / x)
     def after(x):     return -jnp.log(x)
 
 
-@equation(x=real)
+@equation(x=nonnegative)
 class log_of_reciprocal_call:
     def before(x):    return jnp.log(jnp.reciprocal(x))
     def after(x):     return -jnp.log(x)

@@ -1,0 +1,84 @@
+"""Operands for the parameters of equations: what a guard lets in, ordinary values and the ends of the range."""
+
+from itertools import product
+
+import numpy as np
+
+from invcompiler.rules import equation as guards
+from invcompiler.rules import equations, idioms
+
+ORDINARY = np.array([-5.0, -3.0, -1.5, -1.0, -0.7, -0.1, -1e-3, 1e-3, 0.2, 0.5, 0.9, 1.0, 2.5, 5.0])
+EXTREME = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 3e38, -3e38, 2e-38, 20.0, -20.0, 88.9, -88.9, 120.0, -120.0])
+COMPLEX = np.array([1 + 2j, -0.5 + 0.1j, -2 - 1j, 0.3 - 3j])
+INTEGERS = np.array([-3, -1, 0, 1, 2, 7])
+
+LITERALS = {
+    guards.literal: (2.0, -0.5, 3),
+    guards.nonzero_literal: (2.0, -0.5, 3),
+    guards.positive_literal: (0.5, 2.0, 3),
+    guards.negative_literal: (-2.0, -3),
+    guards.integer_literal: (2, 3, -1, -2, 2.0),
+    idioms.power_of_two: (2, 0.5, -4.0),
+    idioms.exponent: (2, 5),
+    idioms.fraction: (0.01, 0.5),
+}
+
+CUBE = np.arange(24.0).reshape(2, 3, 4)
+STRUCTURAL = {
+    "sum_of_negative": {"axis": (None, 0, (0, -1)), "keepdims": (False, True)},
+    "transpose_of_transpose": {},
+    "permutation_of_permutation": {"p": ((2, 0, 1), (1, 0, 2)), "q": ((1, 2, 0), (0, 2, 1))},
+    "axes_left_in_order": {"p": ((0, 1, 2),)},
+    "matrix_transpose_of_matrix_transpose": {},
+    "axes_swapped_back": {"a": (0, -1), "b": (1,)},
+    "axes_swapped_back_from_the_other": {"a": (0, -1), "b": (1,)},
+    "axes_moved_back": {"a": (0, -1), "b": (1,)},
+    "flip_of_flip": {"a": (None, 0, -1)},
+    "reversed_twice": {},
+    "roll_of_roll": {"m": (1, -2), "n": (3,), "a": (0, 2, None)},
+    "roll_back": {"n": (1, -2), "a": (0, 2, None)},
+    "rolled_back_roll": {"n": (1, -2), "a": (0, 2, None)},
+    "roll_by_nothing": {"a": (0, None)},
+    "reshape_of_reshape": {"s": ((6, 4), -1), "t": ((4, 6), (2, 3, 4))},
+    "reshape_of_ravel": {"s": ((6, 4), -1)},
+    "ravel_of_reshape": {"s": ((6, 4), -1)},
+    "squeeze_of_expand_dims": {"a": (0, 1, -1)},
+    "expand_dims_of_squeeze": {"x": (CUBE[:, :1],), "a": (1, -2)},
+    "conj_of_conj": {},
+}
+
+SIMPLIFICATIONS = (*equations.sign.equations, *equations.equation.equations)
+IDIOMS = tuple(idioms.idiom.equations)
+ELEMENTWISE = tuple(e for e in (*SIMPLIFICATIONS, *IDIOMS) if e.name not in STRUCTURAL)
+REARRANGING = tuple(e for e in SIMPLIFICATIONS if e.name in STRUCTURAL)
+
+
+def parameters(equation):
+    code = equation.before.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
+def guard_of(equation, name):
+    return dict(equation.guards).get(name)
+
+
+def literals(equation):
+    """Return, for every choice of the literals of `equation`, a dict of them."""
+    names = [n for n in parameters(equation) if guard_of(equation, n) in LITERALS]
+    choices = [LITERALS[guard_of(equation, name)] for name in names]
+    return [dict(zip(names, chosen)) for chosen in product(*choices)]
+
+
+def arrays(equation, values, dtype=None):
+    """Return arrays for the other parameters, which together take every combination of `values`."""
+    names = [n for n in parameters(equation) if guard_of(equation, n) not in LITERALS]
+    axes = [np.abs(values) if guard_of(equation, n) is guards.nonnegative else values for n in names]
+    grid = np.meshgrid(*axes) if axes else []
+    return {name: axis.ravel().astype(dtype or axis.dtype) for name, axis in zip(names, grid)}
+
+
+def rearrangements(equation):
+    """Return choices of all operands of an equation about shapes."""
+    given = {"x": (CUBE,), **STRUCTURAL[equation.name]}
+    names = parameters(equation)
+    return [dict(zip(names, chosen)) for chosen in product(*(given[name] for name in names))]
