@@ -2,6 +2,20 @@
 
 import jax
 import pytest
+from hypothesis import HealthCheck, settings
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(
+    "fast", max_examples=40, derandomize=True, deadline=None, suppress_health_check=SLOW
+)
+settings.register_profile(
+    "thorough", max_examples=1000, deadline=None, suppress_health_check=SLOW, print_blob=True
+)
+
+
+def pytest_configure(config):
+    if not config.getoption("--hypothesis-profile", None):
+        settings.load_profile("fast")
 
 
 @pytest.fixture(scope="module")

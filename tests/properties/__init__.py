@@ -1,0 +1,1 @@
+"""Programs that nobody wrote: drawn at random, and right or refused, but never wrong."""
