@@ -6,6 +6,7 @@ Tests run `check` after each pass. It returns the function, so that it can stand
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import assert_never
 
 from invcompiler.ir.nodes import (
@@ -45,8 +46,10 @@ def check(function: Function, *, free: tuple[Var, ...] = ()) -> Function:
     for param in function.params:
         if param.default is not None:
             checker.use(visible, param.default)
-    checker.bind(visible, [param.var for param in function.params])
-    checker.block(visible, function.body, 0)
+    params = tuple(param.var for param in function.params)
+    checker.bind(visible, params)
+    _expect(function.body.params in ((), params), "the body has the function's parameters or none")
+    checker.block(visible, replace(function.body, params=()), 0)
     return function
 
 

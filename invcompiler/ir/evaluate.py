@@ -36,6 +36,7 @@ from invcompiler.ir.nodes import (
     LoopKind,
     Method,
     Opaque,
+    Param,
     Range,
     Ref,
     Reversed,
@@ -63,11 +64,20 @@ def evaluate(
     function that was read from a closure. `observe(var, value)` is called for all that is bound: each time round for the
     vars of a Python loop, with tracers for those of a lax loop, and not for the vars of callees.
     """
-    run = _Run(dict(captures or {}), observe)
+    given = {**(captures or {}), **bind_arguments(function, args, kwargs or {})}
+    return run(function, given, observe)
+
+
+def run(function: Function, given: Mapping[Var, Any], observe: Observer | None = None) -> Any:
+    """Return the function's result; captures and parameters that `given` lacks are read and take their defaults."""
+    running = _Run(dict(given), observe)
     for var, capture in function.captures:
-        run.bind(var, run.values[var] if var in run.values else capture.read())
-    run.bind_params(function, args, kwargs or {})
-    return run.block(function.body)
+        running.bind(var, given[var] if var in given else capture.read())
+    for param in function.params:
+        if param.var not in given and param.default is None:
+            raise TypeError(f"{function.name}() needs a value for {param.var!r}")
+        running.bind(param.var, running.param(param))
+    return running.result(function.body)
 
 
 def bind_arguments(function: Function, args: tuple, kwargs: Mapping[str, Any]) -> dict[Var, Any]:
@@ -112,17 +122,16 @@ class _Run:
         for var, value in zip(outs, values, strict=True):
             self.bind(var, value)
 
-    def bind_params(self, function: Function, args: tuple, kwargs: Mapping[str, Any]) -> None:
-        given = bind_arguments(function, args, kwargs)
-        for param in function.params:
-            if param.var in given:
-                self.bind(param.var, given[param.var])
-            else:
-                assert param.default is not None
-                self.bind(param.var, self.tree(param.default))
+    def param(self, param: Param) -> Any:
+        if param.var in self.values or param.default is None:
+            return self.values[param.var]
+        return self.tree(param.default)
 
     def block(self, block: Block, arguments: tuple = ()) -> Any:
         self.bind_all(block.params, arguments)
+        return self.result(block)
+
+    def result(self, block: Block) -> Any:
         for equation in block.equations:
             self.equation(equation)
         return self.tree(block.result)
@@ -367,4 +376,4 @@ def _maker(closure: Closure, names: list[str]) -> ast.Module:
     return ast.fix_missing_locations(make)
 
 
-__all__ = ["bind_arguments", "evaluate"]
+__all__ = ["bind_arguments", "evaluate", "run"]
