@@ -1,0 +1,309 @@
+"""Measure what is generated against what an expert writes by hand, and write RESULTS.md.
+
+    python benchmarks/run.py                                 # everything but Oryx, which needs its own Python:
+    python3.11 -m venv build/oryx && build/oryx/bin/pip install oryx==0.2.9 jax==0.5.3 jaxlib==0.5.3
+    python benchmarks/run.py --oryx build/oryx/bin/python
+
+Each section is a function that returns lines of Markdown; `--only parity` (and so on) prints one of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import jax.numpy as jnp
+from chain import chain
+from programs import PROGRAMS, Program, coupling_scan, coupling_scan_inverse, init_net, stack
+
+import invcompiler as inv
+
+HERE = Path(__file__).parent
+
+# ---- generated against hand-written -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cost:
+    flops: float
+    bytes: float
+    temp: float
+    text: str  # the optimised program without names and places: equal texts are equal executables
+
+
+def cost(compiled) -> Cost:
+    analysis = compiled.cost_analysis()
+    temp = compiled.memory_analysis().temp_size_in_bytes
+    text = re.sub(r", metadata=\{[^}]*\}", "", compiled.as_text())
+    text = "\n".join(line for line in text.splitlines() if not line.startswith(("HloModule", "//")))
+    text = text.partition("FileNames")[0]
+    return Cost(analysis.get("flops", 0.0), analysis["bytes accessed"], temp, text)
+
+
+def ratio(ours: float, theirs: float) -> float:
+    return 1.0 if ours == theirs else ours / theirs if theirs else float("inf")
+
+
+def compiled(g: Callable, args: tuple):
+    return jax.jit(g).lower(*args).compile()
+
+
+def paired_time(
+    ours: Callable, theirs: Callable, args: tuple, rounds: int = 41
+) -> tuple[float, float]:
+    """The median of the ratio of run times, taken in turns, and half of its middle-half's width."""
+    calls = max(1, int(0.004 / max(seconds(theirs, args, 3), 1e-6)))
+    ratios = []
+    for i in range(rounds):
+        pair = [ours, theirs] if i % 2 else [theirs, ours]
+        measured = {g: seconds(g, args, calls) for g in pair}
+        ratios.append(measured[ours] / measured[theirs])
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return middle, (high - low) / 2
+
+
+def seconds(g: Callable, args: tuple, calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        out = g(*args)
+    jax.block_until_ready(out)
+    return (time.perf_counter() - start) / calls
+
+
+def split_args(program: Program) -> tuple:
+    """The output, and the arguments that are known: what every inverse is called with."""
+    args = program.args()
+    known = args[: program.argnum] + args[program.argnum + 1 :]
+    return (program.forward(*args), *known)
+
+
+def parity() -> list[str]:
+    rows = [
+        "| program | kind | FLOPs | bytes | temp | run time | executable |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for program in PROGRAMS:
+        for kind in ("inverse", "inverse_and_ildj"):
+            rows.append(parity_row(program, kind))
+            print(rows[-1], file=sys.stderr, flush=True)
+    return [
+        "Generated over hand-written, both under `jax.jit`; run times are taken in turns (median of the ratio,",
+        "± half of the middle half). Where the optimised programs are one text, the run times differ by noise alone.",
+        "",
+        *rows,
+    ]
+
+
+def parity_row(program: Program, kind: str) -> str:
+    args = split_args(program)
+    name = f"| `{program.name}` | {kind} |"
+    try:
+        generated = getattr(inv, kind)(program.forward, program.argnum)
+        ours = compiled(generated, args)
+    except inv.InvcompilerError as error:
+        return f"{name} refused: {type(error).__name__} |"
+    theirs = compiled(getattr(program, kind), args)
+    check_agreement(ours(*args), theirs(*args), f"{program.name} {kind}")
+    a, b = cost(ours), cost(theirs)
+    middle, spread = paired_time(ours, theirs, args)
+    same = "same" if a.text == b.text else "differs"
+    return (
+        f"{name} {ratio(a.flops, b.flops):.2f} | {ratio(a.bytes, b.bytes):.2f} "
+        f"| {ratio(a.temp, b.temp):.2f} | {middle:.2f} ± {spread:.2f} | {same} |"
+    )
+
+
+def check_agreement(ours, theirs, what: str) -> None:
+    """A benchmark of two functions that do not do the same would mean nothing."""
+    leaves = list(zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True))
+    for a, b in leaves:
+        if a.shape != b.shape or not jnp.allclose(a, b, rtol=2e-3, atol=2e-3):
+            raise SystemExit(f"{what}: generated and hand-written differ:\n{a}\n{b}")
+
+
+# ---- transform time ---------------------------------------------------------------------------------
+
+
+def transform() -> list[str]:
+    rows = ["| statements | source to callable | per statement |", "| --- | --- | --- |"]
+    transform_seconds(30)  # the first use fills caches that every process fills once
+    for statements in (30, 100, 500, 1000, 5000):
+        best = min(transform_seconds(statements) for _ in range(5 if statements < 1000 else 2))
+        rows.append(f"| {statements:,} | {best * 1e3:.1f} ms | {best / statements * 1e6:.0f} µs |")
+    return [
+        "`inv.inverse(f)` for functions of elementwise statements, before JAX traces.",
+        "",
+        *rows,
+    ]
+
+
+def transform_seconds(statements: int) -> float:
+    f = chain(statements)
+    start = time.perf_counter()
+    inv.inverse(f)
+    return time.perf_counter() - start
+
+
+# ---- loops: size and compile time do not depend on the trip count ----------------------------------------
+
+
+def loops() -> list[str]:
+    rows = [
+        "| layers | characters emitted | trace and compile, generated | hand-written |",
+        "| --- | --- | --- | --- |",
+    ]
+    for count in (10, 1000):
+        layers = jax.tree.map(lambda leaf: jnp.repeat(leaf[:1], count, 0), stack([init_net(0)]))  # noqa: B023
+        y = jnp.ones((8, 64))
+        generated = inv.inverse(coupling_scan, 1)
+        ours = compile_seconds(generated, (y, layers))
+        theirs = compile_seconds(coupling_scan_inverse, (y, layers))
+        size = len(inv.source(generated))
+        rows.append(f"| {count:,} | {size} | {ours * 1e3:.0f} ms | {theirs * 1e3:.0f} ms |")
+    return ["A scan of couplings over stacked parameters (best of 3).", "", *rows]
+
+
+def compile_seconds(g: Callable, args: tuple) -> float:
+    def once() -> float:
+        jax.clear_caches()
+        start = time.perf_counter()
+        compiled(lambda *args: g(*args), args)
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(3))
+
+
+# ---- import and call ----------------------------------------------------------------------------------------
+
+IMPORT = "import time, jax, jax.numpy; t = time.perf_counter(); import invcompiler; print(time.perf_counter() - t)"
+
+
+def imports() -> list[str]:
+    runs = [float(python(sys.executable, "-c", IMPORT)) for _ in range(7)]
+    return [
+        f"`import invcompiler` after `import jax`: {statistics.median(runs) * 1e3:.0f} ms (median of 7)."
+    ]
+
+
+def python(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE).stdout
+
+
+SCALE = jnp.full(4, 2.0)
+
+
+def small(x, shift):
+    return jnp.exp(x * SCALE + shift)
+
+
+def small_inverse(y, shift, SCALE):
+    return (jnp.log(y) - shift) / SCALE
+
+
+def calls() -> list[str]:
+    y, shift = jnp.ones(4), jnp.ones(4)
+    generated, by_hand = inv.inverse(small), jax.jit(small_inverse)
+    ours = min(seconds(generated, (y, shift), 2000) for _ in range(15))
+    theirs = min(seconds(by_hand, (y, shift, SCALE), 2000) for _ in range(15))
+    return [
+        "One call of the inverse of a small function that captures an array (best of 15 x 2,000):",
+        f"generated {ours * 1e6:.1f} µs, a `jax.jit` call of the hand-written {theirs * 1e6:.1f} µs, "
+        f"so {(ours - theirs) * 1e6:+.1f} µs.",
+    ]
+
+
+# ---- Oryx -------------------------------------------------------------------------------------------------------
+
+
+def oryx(interpreter: str) -> list[str]:
+    theirs = json.loads(python(interpreter, str(HERE / "oryx_side.py")).splitlines()[-1])
+    making, first, later = chain_seconds()
+    eager = ", ".join(f"{s:.1f} s" for s in theirs["chain"])
+    rows = ["| program | Oryx 0.2.9 | invcompiler |", "| --- | --- | --- |"]
+    rows += [f"| `{p.name}` | {theirs['programs'][p.name]} | {own_outcome(p)} |" for p in PROGRAMS]
+    return [
+        f"Oryx 0.2.9 runs on jax {theirs['jax']} (newer releases of jax break it). Inverse with ILDJ of 200 elementwise",
+        f"statements: Oryx, three eager calls one after another: {eager}; invcompiler: {making:.3f} s to make it,",
+        f"{first:.2f} s for the first call, {later * 1e6:.0f} µs for every later one.",
+        "",
+        "What becomes of the sixteen programs (values are compared with the hand-written inverse):",
+        "",
+        *rows,
+    ]
+
+
+def chain_seconds() -> tuple[float, float, float]:
+    f, y = chain(200), jnp.full(16, 1.5)
+    start = time.perf_counter()
+    generated = inv.inverse_and_ildj(f)
+    making = time.perf_counter() - start
+    return making, seconds(generated, (y,), 1), seconds(generated, (y,), 100)
+
+
+def own_outcome(program: Program) -> str:
+    args = split_args(program)
+    try:
+        ours = inv.inverse_and_ildj(program.forward, program.argnum)(*args)
+    except inv.InvcompilerError as error:
+        return f"refused: {error.reason}"
+    check_agreement(ours, program.inverse_and_ildj(*args), program.name)
+    return "right"
+
+
+# ---- the report ---------------------------------------------------------------------------------------------------
+
+SECTIONS = {
+    "parity": ("Generated against hand-written", parity),
+    "transform": ("Transform time", transform),
+    "loops": ("Loops", loops),
+    "imports": ("Import time", imports),
+    "calls": ("Call overhead", calls),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--oryx", metavar="PYTHON", help="a Python that has oryx==0.2.9")
+    parser.add_argument("--only", choices=[*SECTIONS, "oryx"], help="print one section")
+    options = parser.parse_args()
+    sections = dict(SECTIONS)
+    if options.oryx:
+        sections["oryx"] = ("Oryx", lambda: oryx(options.oryx))
+    if options.only:
+        print("\n".join(sections[options.only][1]()))
+        return
+    text = "\n".join(
+        [*heading(), *(line for section in sections.values() for line in shown(*section))]
+    )
+    (HERE / "RESULTS.md").write_text(text + "\n")
+
+
+def heading() -> list[str]:
+    return [
+        "# What it costs",
+        "",
+        "Written by `python benchmarks/run.py --oryx build/oryx/bin/python` "
+        f"(Python {platform.python_version()}, jax {jax.__version__}, {os.cpu_count()} CPU cores, float32).",
+    ]
+
+
+def shown(title: str, section: Callable[[], list[str]]) -> list[str]:
+    print(f"== {title}", file=sys.stderr, flush=True)
+    return ["", f"## {title}", "", *section()]
+
+
+if __name__ == "__main__":
+    main()
