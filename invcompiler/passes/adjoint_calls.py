@@ -1,0 +1,337 @@
+"""The walk back over one call: by a rule, through a container, by a pair of functions, or by `jax.vjp`."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from invcompiler.ir.nodes import (
+    Apply,
+    Const,
+    Display,
+    Method,
+    Opaque,
+    Ref,
+    Tree,
+    Var,
+)
+from invcompiler.ir.walk import leaves
+from invcompiler.passes.adjoint import Pullback, Walk
+from invcompiler.passes.containers import Container, container, holds_function
+from invcompiler.passes.cotangents import ZERO, Bar, Cotangents, Slab, Slabs, Spread, dtype_ref
+from invcompiler.passes.emission import Emission
+from invcompiler.passes.jax_derivatives import vjp_of_call, vjp_of_opaque
+from invcompiler.passes.rule_templates import inline_template
+from invcompiler.rules import adjoint_elementwise, adjoint_linear, adjoint_structural
+from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
+from invcompiler.rules.canonical import Call, canonical
+
+_ = (adjoint_elementwise, adjoint_linear, adjoint_structural)  # they fill the table
+
+
+def step(walk: Walk, equation: Apply) -> Pullback | None:
+    """Emit `equation`, forward, and return its pullback."""
+    known = walk.forward.ask(holds_function, equation.out)
+    if known is not None and known.value:
+        walk.forward.keep(equation)
+        return None
+    return (
+        projection(walk, equation)
+        or by_rules(walk, equation)
+        or by_pair(walk, equation)
+        or vjp_of_call(walk, equation)
+    )
+
+
+def opaque(walk: Walk, equation: Opaque) -> Pullback:
+    return vjp_of_opaque(walk, equation)
+
+
+# ---- items of containers and of arrays ----------------------------------------------------------
+
+
+def projection(walk: Walk, equation: Apply) -> Pullback | None:
+    """Return the pullback of `x[i]` or `x.name`."""
+    fn = equation.fn
+    if not isinstance(fn, Ref) or fn.value not in (operator.getitem, getattr):
+        return None
+    source, key = equation.args
+    if not isinstance(source, Var):
+        return None
+    box = walk.forward.ask(_box, source)
+    if box is not None and box.value is not None and isinstance(key, Const):
+        number = box.value.position(fn.value is getattr, key.value)
+        if number is None:
+            return None
+        walk.forward.keep(equation)
+        return lambda cots: _give_item(cots, source, box.value, number, cots.take(equation.out))
+    if box is None or box.value is not None or fn.value is getattr:
+        return None
+    return _index(walk, equation, source, key)
+
+
+def _box(aval: Any) -> Container | None:
+    """Return the container without its items, which may look different each time."""
+    box = container(aval)
+    return None if box is None else Container(box.kind, box.keys, (None,) * len(box))
+
+
+def _give_item(cots: Cotangents, source: Var, box: Container, number: int, bar: Tree) -> None:
+    if bar == ZERO:
+        return
+    items: list[Tree] = [ZERO] * len(box)
+    items[number] = bar
+    cots.give(source, box.display(items))
+
+
+def _index(walk: Walk, equation: Apply, source: Var, key: Tree) -> Pullback | None:
+    emit = walk.forward
+    slab = emit.ask(_slab, source, key)
+    walk.forward.keep(equation)
+    if slab is not None and slab.value is not None:
+        axis, start, stop, size, ndim, single = slab.value
+
+        def give_slab(cots: Cotangents) -> None:
+            bar = cots.take(equation.out)
+            if bar == ZERO:
+                return
+            if start == 0 and stop == size and not single:
+                cots.give(source, bar)
+            else:
+                part = Slab(start, stop, bar, single)
+                cots.give(source, Slabs(axis, size, ndim, (part,)))
+
+        return give_slab
+    clip = emit.ask(_is_dynamic_scalar, key)
+    options = {"mode": Const("clip")} if clip is not None and clip.value else {}
+
+    def give_update(cots: Cotangents) -> None:
+        bar = cots.take(equation.out)
+        if bar != ZERO:
+            cots.update(source, key, bar, **options)
+
+    return give_update
+
+
+def _slab(aval: Any, index: Any) -> tuple | None:
+    """Return (axis, start, stop, size, ndim, is one index) if `index` picks a contiguous part along one axis."""
+    if not isinstance(aval, jax.ShapeDtypeStruct):
+        return None
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if not all(p is Ellipsis or isinstance(p, slice) or type(p) is int for p in parts):
+        return None
+    if Ellipsis in parts:
+        place = parts.index(Ellipsis)
+        fill = [slice(None)] * (len(aval.shape) - len(parts) + 1)
+        parts[place : place + 1] = fill
+    if len(parts) > len(aval.shape):
+        return None
+    picked = [
+        (axis, part) for axis, part in enumerate(parts) if not _is_whole(part, aval.shape[axis])
+    ]
+    if len(picked) > 1:
+        return None
+    axis, part = picked[0] if picked else (0, slice(None))
+    if not aval.shape:
+        return None
+    size = aval.shape[axis]
+    if type(part) is int:
+        start = part % size if size else 0
+        return axis, start, start + 1, size, len(aval.shape), True
+    if not all(bound is None or type(bound) is int for bound in (part.start, part.stop, part.step)):
+        return None
+    start, stop, step = part.indices(size)
+    if step != 1 or stop <= start:
+        return None
+    return axis, start, stop, size, len(aval.shape), False
+
+
+def _is_whole(part: Any, size: int) -> bool:
+    if not isinstance(part, slice):
+        return False
+    bounds = (part.start, part.stop, part.step)
+    if not all(bound is None or type(bound) is int for bound in bounds):
+        return False
+    return part.indices(size) == (0, size, 1)
+
+
+def _is_dynamic_scalar(index: Any) -> bool:
+    """Whether `index` has a position known at run time only, which JAX clamps to the array."""
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [part for part in parts if isinstance(part, jax.ShapeDtypeStruct)]
+    return bool(arrays) and all(array.shape == () for array in arrays)
+
+
+# ---- rules --------------------------------------------------------------------------------------
+
+_PLACING = (jax.device_put, jax.lax.with_sharding_constraint, jax.lax.optimization_barrier)
+_OPTIONS = frozenset({"precision", "preferred_element_type", "out_sharding", "accuracy", "mode"})
+
+
+def canonical_call(equation: Apply) -> Call | None:
+    """Return the canonical form of a call if its options change nothing that a derivative must know."""
+    if isinstance(equation.fn, Ref) and any(equation.fn.value is f for f in _PLACING):
+        return None
+    if any(n in _OPTIONS and tree != Const(None) for n, tree in equation.kwargs):
+        return None
+    return canonical(equation)
+
+
+def by_rules(walk: Walk, equation: Apply) -> Pullback | None:
+    """Return the pullback by rules, if every argument that wants a cotangent has one that applies."""
+    call = canonical_call(equation)
+    if call is None:
+        return None
+    wanted = [
+        name
+        for name, tree in call.arguments.items()
+        if any(walk.active(var) for var in leaves(tree))
+    ]
+    rules = [rule_for(call.fn, name) for name in wanted]
+    if not all(rule is not None and applies(walk.forward, rule, call) for rule in rules):
+        return None
+    walk.forward.keep(equation)
+
+    def pullback(cots: Cotangents) -> None:
+        y_bar = cots.bars.pop(equation.out, ZERO)
+        if y_bar == ZERO:
+            return
+        for rule in rules:
+            assert rule is not None
+            bar = rule_bar(cots, rule, call, equation.out, y_bar)
+            cots.give(call.arguments[rule.argument], bar)
+
+    return pullback
+
+
+def applies(emit: Emission, rule: AdjointRule, call: Call) -> bool:
+    if not rule.holomorphic and not _is_real(emit, call):
+        return False
+    if rule.argument == "arrays" and not isinstance(call.arguments["arrays"], Display):
+        return call.fn is jnp.stack and call.arguments["axis"] == Const(0)
+    if rule.condition is None:
+        return True
+    known = emit.ask(
+        lambda *values: rule.condition(**dict(zip(call.arguments, values, strict=True))),
+        *call.arguments.values(),
+    )
+    return known is not None and bool(known.value)
+
+
+def _is_real(emit: Emission, call: Call) -> bool:
+    for tree in call.arguments.values():
+        known = emit.ask(_has_complex, tree)
+        if known is None or known.value:
+            return False
+    return True
+
+
+def _has_complex(aval: Any) -> bool:
+    kinds = (getattr(leaf, "dtype", None) for leaf in jax.tree.leaves(aval))
+    return any(kind is not None and jnp.issubdtype(kind, jnp.complexfloating) for kind in kinds)
+
+
+def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: Bar) -> Bar:
+    """Return the cotangent of one argument, of the shape and dtype of that argument."""
+    emit = cots.emit
+    operand = call.arguments[rule.argument]
+    if rule.emits:
+        given = cots.dense(y_bar)
+        return rule.template(emit, call.arguments, out, given)
+    spread = isinstance(y_bar, Spread) and _same_shape(emit, operand, out) and rule.pointwise
+    given = y_bar.value if spread else cots.dense(y_bar)  # type: ignore[union-attr]
+    values = {**call.arguments, "y": out, "y_bar": given}
+    if rule.elementwise:
+        slope = inline_template(emit, rule.template, values)
+        bar = emit.call(operator.mul, given, slope)
+    else:
+        bar = inline_template(emit, rule.template, values)
+    if not rule.pointwise:
+        return bar
+    return settle(cots, bar, operand, out)
+
+
+def _same_shape(emit: Emission, a: Tree, b: Tree) -> bool:
+    known = emit.ask(lambda x, y: jnp.shape(x) == jnp.shape(y), a, b)
+    return known is not None and known.value
+
+
+def settle(cots: Cotangents, bar: Tree, operand: Tree, out: Var) -> Bar:
+    """Bring `bar`, of the shape of `out`, to the shape and dtype of an operand that may have been broadcast."""
+    emit = cots.emit
+    known = emit.ask(_summed_axes, operand, out)
+    if known is None:
+        return emit.call(sum_to_shape, bar, emit.call(jnp.shape, operand))
+    leading, kept = known.value
+    bar = _cast(emit, bar, operand, out)
+    if leading is None:
+        bar = emit.call(jnp.sum, bar)
+    else:
+        if leading:
+            bar = emit.call(jnp.sum, bar, axis=_axes(leading))
+        if kept:
+            bar = emit.call(jnp.sum, bar, axis=_axes(kept), keepdims=Const(True))
+    if leading == () and kept == ():
+        return _still_spread(emit, bar, operand)
+    return bar
+
+
+def _still_spread(emit: Emission, bar: Tree, operand: Tree) -> Bar:
+    known = emit.ask(lambda b, x: (jnp.shape(b), jnp.shape(x)), bar, operand)
+    if known is None or known.value[0] == known.value[1]:
+        return bar
+    return Spread(bar, known.value[1])
+
+
+def _cast(emit: Emission, bar: Tree, operand: Tree, out: Var) -> Tree:
+
+    known = emit.ask(lambda x, y: (jnp.result_type(x), jnp.result_type(y)), operand, out)
+    if known is None or known.value[0] == known.value[1]:
+        return bar
+    mine, theirs = known.value
+    if jnp.issubdtype(theirs, jnp.complexfloating) and not jnp.issubdtype(
+        mine, jnp.complexfloating
+    ):
+        bar = emit.call(jnp.real, bar)
+        if jnp.finfo(theirs).dtype == mine:
+            return bar
+    return emit.apply(_ASTYPE, (bar, dtype_ref(mine)))
+
+
+def _summed_axes(x: Any, y: Any) -> tuple:
+    """Return the leading axes of y that x lacks, and the axes along which x has one element and y more.
+
+    The first is None if x is a single number: all axes are summed.
+    """
+    xs, ys = jnp.shape(x), jnp.shape(y)
+    extra = len(ys) - len(xs)
+    if not xs and ys:
+        return None, ()
+    kept = tuple(i for i, n in enumerate(xs) if n == 1 and ys[i + extra] != 1)
+    return tuple(range(extra)), kept
+
+
+def _axes(axes: tuple[int, ...]) -> Tree:
+    if len(axes) == 1:
+        return Const(axes[0])
+    return Display(tuple, tuple(map(Const, axes)))
+
+
+def sum_to_shape(x_bar, shape):
+    """Return `x_bar` summed over the axes along which an operand of `shape` was broadcast."""
+    extra = x_bar.ndim - len(shape)
+    axes = [i + extra for i, n in enumerate(shape) if n == 1 and x_bar.shape[i + extra] != 1]
+    return jnp.sum(x_bar, axis=(*range(extra), *axes), keepdims=True).reshape(shape)
+
+
+# ---- calls of other functions --------------------------------------------------------------------
+
+
+def by_pair(walk: Walk, equation: Apply) -> Pullback | None:
+    return walk.pairs.step(walk, equation)
+
+
+_ASTYPE = Method("astype")

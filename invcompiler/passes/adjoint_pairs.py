@@ -1,0 +1,312 @@
+"""Calls stay calls: each function that is called gets one function back for each way that it is called.
+
+    h = dense(layer, x)       forward                     back
+                              h, z = dense_fwd(layer, x)  layer_bar, x_bar = dense_bwd(layer, x, z, h_bar)
+
+What the function back needs of the call's operands and of its value is passed by the caller, who has them; the function
+forward returns what else is needed after its value. If that is nothing, the user's own function is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from types import FunctionType
+from typing import Any
+
+import jax
+
+from invcompiler.errors import InvcompilerError
+from invcompiler.frontend import read
+from invcompiler.ir.nodes import (
+    Apply,
+    Block,
+    Capture,
+    Const,
+    Display,
+    Function,
+    Param,
+    ParameterKind,
+    Ref,
+    Tree,
+    Var,
+)
+from invcompiler.ir.walk import free_vars, leaves, map_block
+from invcompiler.passes.adjoint import Pullback, Walk, reverse
+from invcompiler.passes.avals import _same, abstract_run
+from invcompiler.passes.containers import GETITEM
+from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
+from invcompiler.passes.dead_code import dead_code
+from invcompiler.passes.fresh import bind_trees, fresh_block, inline_closures
+from invcompiler.passes.residuals import choose
+
+_POSITIONAL = ParameterKind.POSITIONAL_OR_KEYWORD
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """How one function is called forward and back.
+
+    `forward` is None if the function itself will do. `back` takes, in this order: the parameters `given` (by their
+    number), the parts `taken` of the value, `kept` residuals, captures, and the value's cotangent; it returns the
+    cotangents of the parameters `returned`.
+    """
+
+    forward: Function | None
+    back: Function
+    given: tuple[int, ...]
+    taken: tuple[tuple[int, ...], ...]
+    kept: int
+    forward_captures: tuple[Var, ...]
+    back_captures: tuple[Var, ...]
+    returned: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Pairs:
+    """The pairs made so far. Functions that are being differentiated further up are left to `jax.vjp`."""
+
+    made: list[tuple[Any, tuple, list, Pair | None]] = field(default_factory=list)
+    working: list[Any] = field(default_factory=list)
+    captures: dict[tuple, tuple[Var, Capture]] = field(default_factory=dict)
+
+    # ---- at a call ------------------------------------------------------------------------------
+
+    def step(self, walk: Walk, equation: Apply) -> Pullback | None:
+        """Emit a call forward, and return its pullback, or None if the callee cannot be read."""
+        function = callee(equation)
+        if function is None:
+            return None
+        bound = bind_trees(function, equation)
+        runs = None if bound is None else _runs(walk, function, bound)
+        if bound is None or runs is None:
+            return None
+        active = tuple(
+            number
+            for number, param in enumerate(function.params)
+            if any(map(walk.active, leaves(bound[param.var])))
+        )
+        pair = self.find(equation.fn.value, function, active, runs)  # type: ignore[union-attr]
+        if pair is None:
+            return None
+        return self._call(walk, equation, pair, [bound[p.var] for p in function.params])
+
+    def _call(self, walk: Walk, equation: Apply, pair: Pair, operands: Sequence[Tree]) -> Pullback:
+        kept: tuple[Tree, ...] = ()
+        if pair.forward is None:
+            walk.forward.keep(equation)
+        else:
+            ref = Ref(pair.forward, pair.forward.name)
+            value = walk.forward.apply(ref, (*operands, *pair.forward_captures))
+            n = pair.kept + 1
+            walk.forward.keep(Apply(equation.out, GETITEM, (value, Const(0)), (), equation.span, n))
+            kept = walk.forward.items(value, n)[1:]
+
+        def pullback(cots: Cotangents) -> None:
+            bar = cots.take(equation.out)
+            if bar == ZERO:
+                return
+            emit = cots.emit
+            given = [operands[number] for number in pair.given]
+            parts = [_part(emit, equation.out, path) for path in pair.taken]
+            whole = cots.whole(bar, equation.out)
+            back = Ref(pair.back, pair.back.name)
+            bars = emit.apply(back, (*given, *parts, *kept, *pair.back_captures, whole))
+            n = len(pair.returned)
+            items = (bars,) if n == 1 else emit.items(bars, n)
+            for number, item in zip(pair.returned, items, strict=True):
+                cots.give(operands[number], item)
+
+        return pullback
+
+    def captured(self, var: Var, capture: Capture) -> Var:
+        """Return the one var for a captured value, however many functions capture it."""
+        key = (capture.name, id(capture.scope), capture.steps)
+        return self.captures.setdefault(key, (var, capture))[0]
+
+    # ---- pairs ----------------------------------------------------------------------------------
+
+    def find(self, key: Any, function: Function, active: tuple, runs: list) -> Pair | None:
+        for known, pattern, met, pair in self.made:
+            if known is key and pattern == active and _same(met, runs):
+                return pair
+        if key in self.working:
+            return None
+        self.working.append(key)
+        pair = self._make(function, active, runs)
+        self.working.pop()
+        pair = self._shared(key, active, pair)
+        self.made.append((key, active, runs, pair))
+        return pair
+
+    def _shared(self, key: Any, active: tuple, pair: Pair | None) -> Pair | None:
+        """Return an earlier pair that reads the same: most functions do not depend on sizes."""
+        from invcompiler.ir.text import show
+
+        if pair is None:
+            return None
+        for known, pattern, _, other in self.made:
+            if known is not key or pattern != active or other is None:
+                continue
+            same_back = show(other.back) == show(pair.back)
+            mine, theirs = pair.forward, other.forward
+            if same_back and (mine is theirs or (mine and theirs and show(mine) == show(theirs))):
+                if _interface(other) == _interface(pair):
+                    return other
+        return pair
+
+    def _make(self, function: Function, active: tuple[int, ...], runs: list) -> Pair | None:
+        avals = abstract_run(function, runs)
+        params = [param.var for param in function.params]
+        wanted = [params[number] for number in active]
+        bar = Var(bar_name(_result_name(function)))
+
+        def seed(emit: Any) -> Tree:
+            if isinstance(function.body.result, Var):
+                avals.alike(bar, function.body.result)
+            return bar
+
+        walk, cots, back = reverse(function, wanted, avals, self, seed)
+        bars = [cots.whole(cots.take(var), var) if var in cots.bars else ZERO for var in wanted]
+        returned = tuple(n for n, b in zip(active, bars, strict=True) if b != ZERO)
+        found = [b for b in bars if b != ZERO]
+        block = back.block((), found[0] if len(found) == 1 else Display(tuple, tuple(found)))
+        return self._assemble(function, walk, block, bar, returned)
+
+    def _assemble(
+        self, function: Function, walk: Walk, back: Block, bar: Var, returned: tuple[int, ...]
+    ) -> Pair:
+        params = [param.var for param in function.params]
+        outputs = dict(_paths(function.body.result))
+        renamed = {var: self.captured(var, capture) for var, capture in function.captures}
+        rename = lambda var: renamed.get(var, var)
+        captured = [var for var, _ in self.captures.values()]
+        back = map_block(rename, back)
+        equations = tuple(walk.forward.equations)
+        kept = choose(equations, back, (*params, *outputs, *captured))
+        given = tuple(n for n, var in enumerate(params) if var in kept.free)
+        taken = tuple(var for var in kept.free if var in outputs and var not in params)
+        used = tuple(var for var in kept.free if var in captured)
+        args = (*(params[n] for n in given), *taken, *kept.residuals, *used, bar)
+        body = Block(args, (*kept.views, *back.equations), back.result)
+        name = function.name if function.name.isidentifier() else "f"
+        backward = dead_code(_function(f"{name}_bwd", args, body, function))
+        forward, forward_used = None, ()
+        if kept.residuals:
+            result = Display(tuple, (function.body.result, *kept.residuals))
+            block = map_block(rename, Block((), equations, result))
+            forward_used = tuple(var for var in free_vars(block) if var in captured)
+            forward = dead_code(_function(f"{name}_fwd", (*params, *forward_used), block, function))
+        return Pair(
+            forward,
+            backward,
+            given,
+            tuple(outputs[var] for var in taken),
+            len(kept.residuals),
+            forward_used,
+            used,
+            returned,
+        )
+
+
+def _interface(pair: Pair) -> tuple:
+    captures = (pair.forward_captures, pair.back_captures)
+    return pair.given, pair.taken, pair.kept, captures, pair.returned
+
+
+def _function(name: str, params: Sequence[Var], body: Block, source: Function) -> Function:
+    body = fresh_block(replace(body, params=tuple(params)), {})
+    kinds = tuple(Param(var, _POSITIONAL) for var in body.params)
+    return Function(name, kinds, body, span=source.span)
+
+
+def _result_name(function: Function) -> Var:
+    result = function.body.result
+    return result if isinstance(result, Var) and result.name else Var("y")
+
+
+def _paths(result: Tree, path: tuple[int, ...] = ()) -> list[tuple[Var, tuple[int, ...]]]:
+    """Return where in the value of a function each var of its result stands."""
+    if isinstance(result, Var):
+        return [(result, path)]
+    if isinstance(result, Display) and result.keys is None:
+        items = enumerate(result.items)
+        return [found for number, item in items for found in _paths(item, (*path, number))]
+    return []
+
+
+def _part(emit: Any, value: Tree, path: tuple[int, ...]) -> Tree:
+    for number in path:
+        value = emit.apply(GETITEM, (value, Const(number)))
+    return value
+
+
+def _runs(walk: Walk, function: Function, bound: dict[Var, Tree]) -> list | None:
+    """Return what the arguments look like, each time that the call is met."""
+    trees = [bound[param.var] for param in function.params]
+    met: list = []
+
+    def note(*values: Any) -> None:
+        given = (values, {})
+        if not any(_same(given, other) for other in met):
+            met.append(given)
+
+    walk.forward.ask(note, *trees)
+    return met if met and all(_is_plain(function, values) for values, _ in met) else None
+
+
+def _is_plain(function: Function, values: tuple) -> bool:
+    """Whether the parameters are ordinary ones, so that values can be passed by position."""
+    positional = (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD)
+    return all(param.kind in positional for param in function.params)
+
+
+# ---- what can be read ---------------------------------------------------------------------------
+
+
+def callee(equation: Apply) -> Function | None:
+    """Return the IR of the function that is called, or None if its derivative is left to JAX.
+
+    Left to JAX are functions with derivative rules of their own, `jax.checkpoint`, and other people's libraries.
+    """
+    if not isinstance(equation.fn, Ref):
+        return None
+    fn = equation.fn.value
+    if isinstance(fn, Function):
+        return fn
+    if isinstance(fn, type) or not callable(fn) or has_own_rule(fn) or is_library(fn):
+        return None
+    try:
+        function = read(fn)
+    except InvcompilerError:
+        return None
+    return replace(function, body=inline_closures(function.body))
+
+
+def has_own_rule(fn: Any) -> bool:
+    """Whether `fn` says itself how it is differentiated, or what is kept for that."""
+    while fn is not None:
+        if isinstance(fn, jax.custom_jvp | jax.custom_vjp) or is_checkpoint(fn):
+            return True
+        fn = getattr(fn, "__wrapped__", None)
+    return False
+
+
+_CHECKPOINT = jax.checkpoint(lambda x: x).__code__
+
+
+def is_checkpoint(fn: Any) -> bool:
+    return isinstance(fn, FunctionType) and fn.__code__ is _CHECKPOINT
+
+
+def is_library(fn: Any) -> bool:
+    """Whether `fn` comes with an installed package: it is called as it stands."""
+    name = getattr(fn, "__module__", None) or type(fn).__module__
+    if str(name).split(".")[0] in sys.stdlib_module_names and name != "__main__":
+        return True
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
+
+
+__all__ = ["Pair", "Pairs", "callee", "has_own_rule"]

@@ -1,0 +1,308 @@
+"""Cotangents while they are collected: sums, container by container, in which what is zero is absent.
+
+The cotangent of a var is a tree of the same structure: for an array a tree of one array, for a container a
+display, or a var that holds the whole container. `ZERO` stands where nothing has arrived; zeros become
+code only where a value must be handed over (`Cotangents.whole`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from invcompiler.ir.nodes import Const, Display, Method, Ref, Tree, Var
+from invcompiler.passes.containers import Container, container, has_inexact, is_inexact, of_display
+from invcompiler.passes.emission import Emission, reference
+from invcompiler.rules.adjoint_registry import Spread
+
+ZERO = Const(None)
+
+
+@dataclass(frozen=True)
+class Slab:
+    """A part of the cotangent of an array: `value` at `start:stop` of the axis, zero elsewhere.
+
+    A `single` one is at an index: `value` lacks the axis.
+    """
+
+    start: int
+    stop: int
+    value: Tree
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class Slabs:
+    """Slabs along one axis of `size` that do not overlap, in order."""
+
+    axis: int
+    size: int
+    ndim: int
+    parts: tuple[Slab, ...]
+
+
+Bar = Tree | Slabs | Spread
+
+
+class Cotangents:
+    """The cotangents that have arrived so far, and the code that adds them up."""
+
+    def __init__(self, emit: Emission, active: Callable[[Var], bool]):
+        self.emit = emit
+        self.active = active
+        self.bars: dict[Var, Bar] = {}
+
+    # ---- giving -------------------------------------------------------------------------------
+
+    def give(self, tree: Tree, bar: Bar) -> None:
+        """Add `bar` to the cotangents of the vars in `tree`."""
+        if bar == ZERO:
+            return
+        match tree:
+            case Var():
+                if self.active(tree):
+                    self.bars[tree] = self.add(self.bars.get(tree, ZERO), bar, tree)
+            case Display():
+                for number, item in enumerate(tree.items):
+                    self.give(item, self.item(self.dense(bar), of_display(tree), number))
+
+    def update(self, var: Var, index: Tree, value: Tree, **options: Tree) -> None:
+        """Add `value` to the cotangent of the array `var` at `index`."""
+        here = self.dense(self.bars.get(var, ZERO))
+        if here == ZERO:
+            here = self.zeros(var)
+        at = self.emit.apply(reference(getattr), (here, Const("at")))
+        place = self.emit.apply(reference(operator.getitem), (at, index))
+        self.bars[var] = self.emit.apply(
+            Method("add"), (place, value), tuple(options.items()), name=bar_name(var)
+        )
+
+    def item(self, bar: Tree, box: Container, number: int) -> Tree:
+        """Return the cotangent of item `number` of a container whose cotangent is `bar`."""
+        if isinstance(bar, Display):
+            return bar.items[number]
+        fn, key = box.access(number)
+        return self.emit.apply(fn, (bar, key))
+
+    # ---- adding -------------------------------------------------------------------------------
+
+    def add(self, a: Bar, b: Bar, var: Var | None = None) -> Bar:
+        if a == ZERO:
+            return b
+        if b == ZERO:
+            return a
+        if isinstance(a, Slabs) and isinstance(b, Slabs):
+            joined = _join(a, b)
+            if joined is not None:
+                return joined
+        if isinstance(a, Spread) and isinstance(b, Spread):
+            return Spread(self.emit.call(operator.add, a.value, b.value), a.shape)
+        a, b = (self.dense(bar) if isinstance(bar, Slabs) else bar for bar in (a, b))
+        if isinstance(a, Spread) or isinstance(b, Spread):
+            a, b = (bar.value if isinstance(bar, Spread) else bar for bar in (a, b))
+        if isinstance(a, Display) or isinstance(b, Display):
+            return self._add_items(a, b)
+        name = bar_name(var) if var else None
+        if self._is_container(var):
+            return self.emit.call(jax.tree.map, reference(operator.add), a, b, name=name)
+        return self.emit.call(operator.add, a, b, name=name)
+
+    def _is_container(self, var: Var | None) -> bool:
+        known = self.emit.ask(lambda x: not jax.tree_util.all_leaves([x]), var) if var else None
+        return known is not None and known.value
+
+    def _add_items(self, a: Tree, b: Tree) -> Tree:
+        shown = a if isinstance(a, Display) else b
+        assert isinstance(shown, Display)
+        box = of_display(shown)
+        pairs = ((self.item(a, box, i), self.item(b, box, i)) for i in range(len(box)))
+        return replace(shown, items=tuple(self.dense(self.add(x, y)) for x, y in pairs))
+
+    # ---- taking -------------------------------------------------------------------------------
+
+    def take(self, tree: Tree) -> Tree:
+        """Return the cotangent that has arrived at `tree`, with `ZERO` where there is none."""
+        match tree:
+            case Var():
+                return self.dense(self.bars.pop(tree, ZERO))
+            case Display():
+                items = tuple(self.take(item) for item in tree.items)
+                return ZERO if all(i == ZERO for i in items) else replace(tree, items=items)
+            case _:
+                return ZERO
+
+    def dense(self, bar: Bar) -> Tree:
+        """Return the cotangent as one array of its full shape."""
+        match bar:
+            case Slabs():
+                return self._joined(bar)
+            case Spread():
+                return self.emit.call(jnp.broadcast_to, bar.value, shape_tree(bar.shape))
+            case _:
+                return bar
+
+    def _joined(self, slabs: Slabs) -> Tree:
+        runs = _runs(slabs)
+        values = [self._concatenated(run, slabs.axis) for run in runs]
+        if len(runs) == 1 and runs[0][0].start == 0 and runs[0][-1].stop == slabs.size:
+            return values[0]
+        total: Tree | None = None
+        for run, value in zip(runs, values, strict=True):
+            padded = self._padded(value, run[0].start, slabs.size - run[-1].stop, slabs)
+            total = padded if total is None else self.emit.call(operator.add, total, padded)
+        assert total is not None
+        return total
+
+    def _concatenated(self, run: list[Slab], axis: int) -> Tree:
+        options = {"axis": Const(axis)} if axis else {}
+        if len(run) > 1 and all(slab.single for slab in run):
+            parts = Display(list, tuple(slab.value for slab in run))
+            return self.emit.call(jnp.stack, parts, **options)
+        values = [self._with_axis(slab, axis) for slab in run]
+        if len(values) == 1:
+            return values[0]
+        return self.emit.call(jnp.concatenate, Display(list, tuple(values)), **options)
+
+    def _with_axis(self, slab: Slab, axis: int) -> Tree:
+        if not slab.single:
+            return slab.value
+        return self.emit.call(jnp.expand_dims, slab.value, Const(axis))
+
+    def _padded(self, value: Tree, before: int, after: int, slabs: Slabs) -> Tree:
+        widths = [pair_tree(0, 0)] * slabs.ndim
+        widths[slabs.axis] = pair_tree(before, after)
+        if slabs.ndim == 1:
+            return self.emit.call(jnp.pad, value, widths[0])
+        return self.emit.call(jnp.pad, value, Display(tuple, tuple(widths)))
+
+    # ---- handing over ---------------------------------------------------------------------------
+
+    def whole(self, bar: Bar, tree: Tree, kept: Callable[[Var], bool] = lambda var: False) -> Tree:
+        """Return `bar` with zeros where nothing has arrived: the full cotangent of `tree`.
+
+        Integer leaves get zeros of dtype float0, as from `jax.vjp`. `kept` says which vars the code may read
+        to make zeros of their shapes.
+        """
+        bar = self.dense(bar)
+        if isinstance(bar, Var) or (isinstance(bar, Const) and bar != ZERO):
+            return bar
+        aval = self.emit.aval(tree)
+        if aval is None and isinstance(tree, Display):
+            parts = tree.items if bar == ZERO else bar.items  # type: ignore[union-attr]
+            bars = [ZERO] * len(parts) if bar == ZERO else parts
+            items = (self.whole(b, t, kept) for b, t in zip(bars, tree.items, strict=True))
+            return replace(tree, items=tuple(items))
+        if aval is None:
+            return self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
+        return self._whole(bar, aval, tree, kept)
+
+    def _whole(self, bar: Tree, aval: Any, tree: Tree, kept: Callable[[Var], bool]) -> Tree:
+        box = container(aval)
+        if box is None:
+            return bar if bar != ZERO else self._zero_leaf(aval, tree, kept)
+        if bar == ZERO and isinstance(tree, Var) and kept(tree) and _all_inexact(aval):
+            return self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
+        if isinstance(bar, Var):
+            return bar
+        bars = [ZERO] * len(box) if bar == ZERO else bar.items  # type: ignore[union-attr]
+        items = []
+        for number, (b, item) in enumerate(zip(bars, box.items, strict=True)):
+            part = tree.items[number] if isinstance(tree, Display) else None
+            if part is None:
+                fn, key = box.access(number)
+                part = ZERO if b != ZERO else (tree, fn, key)
+            items.append(self._whole_item(b, item, part, kept))
+        return box.display(items)
+
+    def _whole_item(self, bar: Tree, aval: Any, part: Any, kept: Callable[[Var], bool]) -> Tree:
+        if isinstance(part, tuple):
+            tree, fn, key = part
+            readable = isinstance(tree, Var) and kept(tree)
+            part = self.emit.apply(fn, (tree, key)) if readable and has_inexact(aval) else ZERO
+            if isinstance(part, Var):
+                return self._whole(bar, aval, part, lambda var: var is part or kept(var))
+        return self._whole(bar, aval, part, kept)
+
+    def _zero_leaf(self, aval: Any, tree: Tree, kept: Callable[[Var], bool]) -> Tree:
+        if not isinstance(aval, jax.ShapeDtypeStruct) and not isinstance(
+            aval, int | float | complex
+        ):
+            return Const(None)
+        if not is_inexact(aval):
+            shape = shape_tree(np.shape(aval))
+            return self.emit.call(np.zeros, shape, Ref(jax.dtypes.float0, "jax.dtypes.float0", jax))
+        if isinstance(tree, Var) and kept(tree):
+            return self.emit.call(jnp.zeros_like, tree)
+        return self.zeros_of(aval)
+
+    def zeros(self, var: Var) -> Tree:
+        aval = self.emit.aval(var)
+        if aval is None:
+            return self.emit.call(jnp.zeros_like, var)
+        return self.zeros_of(aval)
+
+    def zeros_of(self, aval: Any) -> Tree:
+        if isinstance(aval, float | complex):
+            return Const(0.0)
+        return self.emit.call(jnp.zeros, shape_tree(aval.shape), dtype_ref(aval.dtype))
+
+
+def dtype_ref(dtype: Any) -> Ref:
+    """Return how a text names a dtype: `jnp.float32`."""
+    name = np.dtype(dtype).name
+    return Ref(getattr(jnp, name), f"jnp.{name}", jnp)
+
+
+def pair_tree(a: int, b: int) -> Display:
+    return Display(tuple, (Const(a), Const(b)))
+
+
+def bar_name(var: Var | None) -> str | None:
+    return None if var is None or var.name is None else f"{var.name}_bar"
+
+
+def shape_tree(shape: Iterable[int]) -> Display:
+    return Display(tuple, tuple(Const(int(size)) for size in shape))
+
+
+def _all_inexact(aval: Any) -> bool:
+    return all(is_inexact(leaf) for leaf in jax.tree.leaves(aval))
+
+
+def _join(a: Slabs, b: Slabs) -> Slabs | None:
+    if a.axis != b.axis or a.size != b.size:
+        return None
+    parts = tuple(sorted((*a.parts, *b.parts), key=lambda slab: slab.start))
+    apart = all(x.stop <= y.start for x, y in itertools.pairwise(parts))
+    return replace(a, parts=parts) if apart else None
+
+
+def _runs(slabs: Slabs) -> list[list[Slab]]:
+    """Return the parts in groups that follow one another without a gap."""
+    runs: list[list[Slab]] = []
+    for slab in slabs.parts:
+        if runs and runs[-1][-1].stop == slab.start:
+            runs[-1].append(slab)
+        else:
+            runs.append([slab])
+    return runs
+
+
+__all__ = [
+    "ZERO",
+    "Bar",
+    "Cotangents",
+    "Slab",
+    "Slabs",
+    "Spread",
+    "bar_name",
+    "dtype_ref",
+    "shape_tree",
+]

@@ -1,0 +1,220 @@
+"""The derivative programs of a function: `f_fwd` and `f_bwd`, `f_value_and_grad`, `f_vjp`.
+
+Each is an IR function made from `f` for arguments that look a certain way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from invcompiler.ir.nodes import (
+    Block,
+    Capture,
+    Const,
+    Display,
+    Function,
+    Param,
+    ParameterKind,
+    Tree,
+    Var,
+)
+from invcompiler.ir.walk import free_vars, map_block
+from invcompiler.passes.adjoint import Walk, reverse
+from invcompiler.passes.adjoint_pairs import Pairs
+from invcompiler.passes.avals import Avals, abstract_run
+from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
+from invcompiler.passes.dead_code import dead_code
+from invcompiler.passes.emission import Emission
+from invcompiler.passes.fresh import fresh_block, inline_closures
+from invcompiler.passes.residuals import choose
+from invcompiler.passes.settled_branches import settle_branches
+
+_POSITIONAL = ParameterKind.POSITIONAL_OR_KEYWORD
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A function, ready to be differentiated, and what its vars look like."""
+
+    function: Function
+    avals: Avals
+
+    @property
+    def params(self) -> tuple[Var, ...]:
+        return tuple(param.var for param in self.function.params)
+
+
+def subject(function: Function, args: tuple, kwargs: dict[str, Any]) -> Subject:
+    """Return `function` prepared for arguments that look like `args` and `kwargs`, which are abstract values.
+
+    Raises what `function` raises for them.
+    """
+    function = replace(function, body=inline_closures(function.body))
+    avals = abstract_run(function, [(args, kwargs)])
+    return Subject(settle_branches(function, avals), avals)
+
+
+@dataclass(frozen=True, eq=False)
+class Adjoint:
+    forward: Function
+    back: Function
+
+
+def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Adjoint:
+    """Return `f_fwd(*args) -> (y, residuals)` and `f_bwd(residuals, y_bar) -> cotangents`."""
+    name = _output_name(of.function)
+    bar = Var(bar_name(name))
+    walk, cots, back, pairs = _reversed(of, chosen, lambda emit: _like(of, bar))
+    block = back.block((), _bars(cots, chosen, single))
+    block, captures = _with_captures(of.function, block, pairs)
+    free = (*of.params, *captures)
+    kept = choose(tuple(walk.forward.equations), block, free)
+    residuals = (*kept.free, *kept.residuals)
+    forward = _forward(of, walk, Display(tuple, residuals), pairs)
+    source = Var("residuals")
+    inner = Emission(of.avals)
+    items = inner.items(source, len(residuals))
+    body = Block((source, bar), (*inner.equations, *kept.views, *block.equations), block.result)
+    values = dict(zip(residuals, items, strict=True))
+    body = map_block(lambda var: values.get(var, var), body)
+    backward = _positional(f"{_name(of.function)}_bwd", body, of.function)
+    return Adjoint(forward, dead_code(backward))
+
+
+def _forward(of: Subject, walk: Walk, residuals: Tree, pairs: Pairs) -> Function:
+    result = Display(tuple, (of.function.body.result, residuals))
+    block = Block(of.params, tuple(walk.forward.equations), result)
+    block, captures = _with_captures(of.function, block, pairs)
+    return dead_code(
+        replace(
+            of.function,
+            name=f"{_name(of.function)}_fwd",
+            body=block,
+            captures=captures_of(captures),
+        )
+    )
+
+
+def value_and_grad_program(
+    of: Subject, chosen: Sequence[Var], single: bool, value: bool = True, has_aux: bool = False
+) -> Function:
+    """Return `f_value_and_grad(*args) -> (y, cotangents)`, for a function of one real number.
+
+    With `has_aux` the function returns a pair, of which the first item is differentiated.
+    """
+    function = of.function
+    output, rest = function.body.result, None
+    walk, cots, back, pairs = _reversed(of, chosen, lambda emit: _one(of, emit, has_aux))
+    bars = _bars(cots, chosen, single)
+    equations = (*walk.forward.equations, *back.equations)
+    result = Display(tuple, (output, bars)) if value else bars
+    if has_aux and not value:
+        aux = _second(back, output)
+        equations = (*walk.forward.equations, *back.equations)
+        result = Display(tuple, (bars, aux))
+    del rest
+    block = Block(of.params, equations, result)
+    block, captures = _with_captures(function, block, pairs)
+    suffix = "value_and_grad" if value else "grad"
+    return dead_code(
+        replace(
+            function, name=f"{_name(function)}_{suffix}", body=block, captures=captures_of(captures)
+        )
+    )
+
+
+def _second(emit: Emission, output: Tree) -> Tree:
+    return emit.items(output, 2)[1] if isinstance(output, Var) else output.items[1]  # type: ignore[union-attr]
+
+
+def _one(of: Subject, emit: Emission, has_aux: bool) -> Tree:
+    aval = emit.aval(of.function.body.result)
+    first = aval[0] if has_aux else aval
+    dtype = getattr(first, "dtype", None)
+    one: Tree = Const(1.0)
+    if dtype is not None and dtype != jnp.result_type(float):
+        from invcompiler.passes.cotangents import dtype_ref
+
+        one = emit.call(jnp.ones, Display(tuple, ()), dtype_ref(dtype))
+    return Display(tuple, (one, ZERO)) if has_aux else one
+
+
+def pullback_program(of: Subject, chosen: Sequence[Var], single: bool) -> Function:
+    """Return `f_vjp(*args, y_bar) -> (y, cotangents)`: forward and back in one go."""
+    bar = Var(bar_name(_output_name(of.function)))
+    walk, cots, back, pairs = _reversed(of, chosen, lambda emit: _like(of, bar))
+    equations = (*walk.forward.equations, *back.equations)
+    result = Display(tuple, (of.function.body.result, _bars(cots, chosen, single)))
+    raise_ = Block((*of.params, bar), equations, result)
+    block, captures = _with_captures(of.function, raise_, pairs)
+    params = (*of.function.params, Param(bar, ParameterKind.KEYWORD_ONLY))
+    name = f"{_name(of.function)}_vjp"
+    return dead_code(
+        replace(of.function, name=name, params=params, body=block, captures=captures_of(captures))
+    )
+
+
+def _reversed(
+    of: Subject, chosen: Sequence[Var], seed: Any
+) -> tuple[Walk, Cotangents, Emission, Pairs]:
+    pairs = Pairs()
+    walk, cots, back = reverse(of.function, chosen, of.avals, pairs, seed)
+    return walk, cots, back, pairs
+
+
+def _like(of: Subject, bar: Var) -> Var:
+    result = of.function.body.result
+    known = of.avals.ask(lambda value: value, result)
+    if known is not None:
+        of.avals.met[bar] = {(): known.value}
+    return bar
+
+
+def _bars(cots: Cotangents, chosen: Sequence[Var], single: bool) -> Tree:
+    whole = tuple(cots.whole(cots.take(var), var, lambda v: v in chosen) for var in chosen)
+    return whole[0] if single else Display(tuple, whole)
+
+
+def _output_name(function: Function) -> Var:
+    result = function.body.result
+    return result if isinstance(result, Var) and result.name else Var("y")
+
+
+def _name(function: Function) -> str:
+    return function.name if function.name.isidentifier() else "f"
+
+
+def _positional(name: str, body: Block, source: Function) -> Function:
+    body = fresh_block(body, {})
+    params = tuple(Param(var, _POSITIONAL) for var in body.params)
+    return Function(name, params, body, span=source.span)
+
+
+def _with_captures(
+    function: Function, block: Block, pairs: Pairs
+) -> tuple[Block, dict[Var, Capture]]:
+    """Return `block` with one var for each captured value, and those it reads."""
+    renamed = {var: pairs.captured(var, capture) for var, capture in function.captures}
+    block = map_block(lambda var: renamed.get(var, var), block)
+    read = set(free_vars(block))
+    return block, {var: capture for var, capture in pairs.captures.values() if var in read}
+
+
+def captures_of(captures: dict[Var, Capture]) -> tuple[tuple[Var, Capture], ...]:
+    return tuple(captures.items())
+
+
+_ = jax
+__all__ = [
+    "Adjoint",
+    "Subject",
+    "adjoint_program",
+    "pullback_program",
+    "subject",
+    "value_and_grad_program",
+]

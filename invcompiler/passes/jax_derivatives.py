@@ -1,0 +1,352 @@
+"""What has no rule is differentiated by JAX: calls of `jax.vjp` and `jax.jvp` in the emitted code.
+
+    y = jnp.cumprod(x)        forward           back
+                              y = ...           _, cumprod_vjp = jax.vjp(jnp.cumprod, x)
+                                                (x_bar,) = cumprod_vjp(y_bar)
+
+Functions of jax's own are cheap, or linear, and what XLA needs of them twice it computes once: their pullback is made
+where it is used, and only `x` is kept. What somebody else wrote may be expensive: it is run once, in the forward pass, and
+its pullback kept.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+
+from invcompiler.ir.nodes import (
+    Apply,
+    Block,
+    Closure,
+    Const,
+    Display,
+    Equation,
+    Function,
+    Method,
+    Opaque,
+    Param,
+    ParameterKind,
+    Ref,
+    Slice,
+    Span,
+    Star,
+    Tree,
+    Var,
+)
+from invcompiler.ir.walk import leaves, operands
+from invcompiler.passes.adjoint import Pullback, Walk
+from invcompiler.passes.containers import GETITEM, holds_function
+from invcompiler.passes.cotangents import ZERO, Cotangents
+from invcompiler.passes.emission import Emission, reference
+from invcompiler.passes.fresh import fresh_block
+
+_NOWHERE = Span("<derivative>", 1, 0, 1, 0)
+_CHEAP = ("jax", "jaxlib", "numpy", "operator", "_operator", "builtins", "math")
+
+
+@dataclass(frozen=True)
+class Differentiable:
+    """A function of the vars that a call varies with: `fn(*variables)` is the call's value."""
+
+    fn: Ref | Closure
+    variables: tuple[Var, ...]
+    name: str
+
+
+def vjp_of_call(walk: Walk, equation: Apply) -> Pullback:
+    part = differentiable(walk.definitions, walk.active, walk.forward, equation)
+    label = f"{part.name}_vjp"
+    if walk.recompute or is_cheap(equation):
+        walk.forward.keep(equation)
+        return lambda cots: _pull(cots, _vjp(cots.emit, part, label)[1], part, equation.out)
+    value, pull = _vjp(walk.forward, part, label)
+    walk.forward.keep(Apply(equation.out, GETITEM, (value, Const(0)), (), equation.span, 2))
+    return lambda cots: _pull(cots, pull, part, equation.out)
+
+
+def _vjp(emit: Emission, part: Differentiable, label: str) -> tuple[Tree, Tree]:
+    """Return the pair that `jax.vjp` returns, and its second item."""
+    pair = emit.apply(reference(jax.vjp), (part.fn, *part.variables))
+    return pair, emit.apply(GETITEM, (pair, Const(1)), name=label, arity=2)
+
+
+def _pull(cots: Cotangents, pull: Tree, part: Differentiable, out: Var) -> None:
+    bar = cots.take(out)
+    if bar == ZERO:
+        return
+    assert isinstance(pull, Var)
+    bars = cots.emit.apply(pull, (cots.whole(bar, out),))
+    items = cots.emit.items(bars, len(part.variables))
+    for var, item in zip(part.variables, items, strict=True):
+        cots.give(var, item)
+
+
+def vjp_of_opaque(walk: Walk, equation: Opaque) -> Pullback:
+    """Return the pullback of copied statements: they become a function, and `jax.vjp` differentiates that."""
+    chosen = [(name, tree) for name, tree in equation.ins if any(map(walk.active, leaves(tree)))]
+    fn = opaque_function(equation, tuple(name for name, _ in chosen))
+    pair = walk.forward.apply(reference(jax.vjp), (fn, *(tree for _, tree in chosen)))
+    value = walk.forward.apply(GETITEM, (pair, Const(0)), arity=2)
+    pull = walk.forward.apply(GETITEM, (pair, Const(1)), name="step_vjp", arity=2)
+    n = len(equation.outs)
+    single = isinstance(equation.code, ast.expr)
+    for number, out in enumerate(equation.outs):
+        args = (pair, Const(0)) if single else (value, Const(number))
+        walk.forward.keep(Apply(out, GETITEM, args, (), equation.span, 2 if single else n))
+
+    def pullback(cots: Cotangents) -> None:
+        taken = [cots.take(out) for out in equation.outs]
+        if all(bar == ZERO for bar in taken):
+            return
+        whole = [cots.whole(b, out) for b, out in zip(taken, equation.outs, strict=True)]
+        bar = whole[0] if single else Display(tuple, tuple(whole))
+        assert isinstance(pull, Var)
+        items = cots.emit.items(cots.emit.apply(pull, (bar,)), len(chosen))
+        for (_, tree), item in zip(chosen, items, strict=True):
+            cots.give(tree, item)
+
+    return pullback
+
+
+def opaque_function(equation: Opaque, names: tuple[str, ...]) -> Closure:
+    """Return copied statements as a function of those of their inputs that are called `names`."""
+    arguments = ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+    code = equation.code
+    node: ast.Lambda | ast.FunctionDef
+    if isinstance(code, ast.expr):
+        node = ast.Lambda(arguments, code)
+    else:
+        bound = [ast.Name(name, ast.Load()) for name in equation.bound]
+        body = [*code, ast.Return(ast.Tuple(list(bound), ast.Load()))]
+        node = ast.parse("def step(): pass").body[0]  # type: ignore[assignment]
+        node.args, node.body = arguments, body  # type: ignore[union-attr]
+    ast.fix_missing_locations(node)
+    env = tuple((name, tree) for name, tree in equation.ins if name not in names)
+
+    def lower() -> Function:
+        given = {name: Var(name) for name in names}
+        ins = tuple((name, given.get(name, tree)) for name, tree in equation.ins)
+        outs = tuple(Var(out.name) for out in equation.outs)
+        copy = Opaque(outs, equation.bound, ins, code, equation.what, equation.span)
+        result: Tree = outs[0] if isinstance(code, ast.expr) else Display(tuple, outs)
+        return _function(tuple(given.values()), (copy,), result)
+
+    return Closure(node, env, equation.span or _NOWHERE, lower, "step")
+
+
+def is_cheap(equation: Apply) -> bool:
+    """Whether a call is of a function of jax's own, so that it may stand twice in the code."""
+    fn = equation.fn
+    if isinstance(fn, Method):
+        return True
+    if not isinstance(fn, Ref) or any(isinstance(arg, Closure) for arg in equation.args):
+        return False
+    if isinstance(fn.value, jax.custom_jvp | jax.custom_vjp) and not _is_jax(fn.value):
+        return False
+    return _is_jax(fn.value)
+
+
+def _is_jax(fn: Any) -> bool:
+    module = getattr(fn, "__module__", None) or type(fn).__module__
+    return str(module).split(".")[0] in _CHEAP
+
+
+# ---- calls as functions ---------------------------------------------------------------------------
+
+
+def differentiable(
+    definitions: dict[Var, Equation], active: Any, emit: Emission, equation: Apply
+) -> Differentiable:
+    """Return `equation` as a function of the vars that it varies with.
+
+    Vars that hold functions (`g = jax.vmap(h)`) are not differentiated by: what makes them goes into the function.
+    """
+
+    def is_function(var: Var) -> bool:
+        known = emit.ask(holds_function, var)
+        return known is not None and known.value and isinstance(definitions.get(var), Apply)
+
+    chain: dict[Var, Apply] = {}
+
+    def collect(part: Apply) -> None:
+        for var in operands(part):
+            if active(var) and is_function(var) and var not in chain:
+                definition = definitions[var]
+                assert isinstance(definition, Apply)
+                collect(definition)
+                chain[var] = definition
+
+    collect(equation)
+    parts = (*chain.values(), equation)
+    reads = dict.fromkeys(var for part in parts for var in operands(part))
+    variables = tuple(var for var in reads if active(var) and var not in chain)
+    name = _name_of(equation)
+    fn = equation.fn
+    if isinstance(fn, Ref) and equation.args == variables and not equation.kwargs and not chain:
+        if equation.arity is None and fn.value is not getattr:
+            return Differentiable(fn, variables, name)
+    return Differentiable(_closure(chain, equation, variables), variables, name)
+
+
+def _name_of(equation: Apply) -> str:
+    match equation.fn:
+        case Ref(spelling=spelling):
+            name = spelling.split(".")[-1]
+        case Method(name=name):
+            pass
+        case _:
+            name = equation.out.name or "f"
+    return name if name.isidentifier() else "f"
+
+
+def _function(params: tuple[Var, ...], equations: tuple[Equation, ...], result: Tree) -> Function:
+    kinds = tuple(Param(var, ParameterKind.POSITIONAL_OR_KEYWORD) for var in params)
+    return Function("<lambda>", kinds, Block(params, equations, result))
+
+
+def _closure(chain: dict[Var, Apply], equation: Apply, variables: tuple[Var, ...]) -> Closure:
+    writer = _Writer(chain)
+    for var in variables:
+        writer.parameter(var)
+    body = writer.apply(equation)
+    arguments = ast.arguments(
+        [], [ast.arg(writer.names[var]) for var in variables], None, [], [], None, []
+    )
+    node = ast.fix_missing_locations(ast.Lambda(arguments, body))
+
+    def lower() -> Function:
+        block = Block(variables, (*chain.values(), equation), equation.out)
+        copy = fresh_block(block, {})
+        return _function(copy.params, copy.equations, copy.result)
+
+    return Closure(node, tuple(writer.env.items()), equation.span or _NOWHERE, lower)
+
+
+_BINARY = {
+    operator.add: ast.Add,
+    operator.sub: ast.Sub,
+    operator.mul: ast.Mult,
+    operator.truediv: ast.Div,
+    operator.matmul: ast.MatMult,
+    operator.pow: ast.Pow,
+    operator.mod: ast.Mod,
+    operator.floordiv: ast.FloorDiv,
+}
+
+
+@dataclass(eq=False)
+class _Writer:
+    """Writes trees as `ast` expressions whose free names are in `env`."""
+
+    chain: dict[Var, Apply]
+    names: dict[Var, str] = field(default_factory=dict)
+    env: dict[str, Tree] = field(default_factory=dict)
+
+    def parameter(self, var: Var) -> None:
+        self.names[var] = self._unused(var.name or "x")
+
+    def _unused(self, wish: str) -> str:
+        taken = {*self.names.values(), *self.env}
+        name, number = wish, 1
+        while name in taken:
+            name, number = f"{wish}_{number}", number + 1
+        return name
+
+    def free(self, tree: Tree, wish: str) -> ast.expr:
+        for name, known in self.env.items():
+            if known is tree or (isinstance(tree, Ref) and known == tree):
+                return ast.Name(name, ast.Load())
+        name = self._unused(wish if wish.isidentifier() else "x")
+        self.env[name] = tree
+        return ast.Name(name, ast.Load())
+
+    def tree(self, tree: Tree) -> ast.expr:
+        match tree:
+            case Var() if tree in self.names:
+                return ast.Name(self.names[tree], ast.Load())
+            case Var() if tree in self.chain:
+                return self.apply(self.chain[tree])
+            case Var():
+                return self.free(tree, tree.name or "x")
+            case Const(value=float() | int() | str() | None | bool()):
+                return _constant(tree.value)
+            case Const():
+                return ast.Constant(tree.value)
+            case Ref():
+                return self.free(tree, tree.spelling.split(".")[-1])
+            case Display(kind=kind) if kind in (tuple, list):
+                items = [self.tree(item) for item in tree.items]
+                return (ast.Tuple if kind is tuple else ast.List)(items, ast.Load())
+            case Display(kind=kind, keys=keys) if kind is dict:
+                items = [self.tree(item) for item in tree.items]
+                return ast.Dict([_constant(key) for key in keys or ()], items)
+            case Display():
+                assert tree.spelling is not None
+                items = [self.tree(item) for item in tree.items]
+                named = [ast.keyword(k, v) for k, v in zip(tree.keys or (), items, strict=True)]
+                return ast.Call(self.tree(tree.spelling), [], named)
+            case Slice():
+                parts = (self.tree(part) for part in (tree.lower, tree.upper, tree.step))
+                return ast.Slice(*(None if _is_none(part) else part for part in parts))
+            case Star():
+                return ast.Starred(self.tree(tree.value), ast.Load())
+            case Closure():
+                return self.closure(tree)
+
+    def closure(self, closure: Closure) -> ast.expr:
+        """Write a function that closes over vars which are parameters here: `(lambda w: <it>)(w)`."""
+        if not any(var in self.names or var in self.chain for var in leaves(closure)):
+            return self.free(closure, closure.name or "f")
+        arguments = ast.arguments([], [ast.arg(n) for n, _ in closure.env], None, [], [], None, [])
+        if not isinstance(closure.node, ast.Lambda):
+            raise TypeError("a nested `def` is differentiated where it is defined")
+        if all(self._stands(name, tree) for name, tree in closure.env):
+            for name, tree in closure.env:
+                if not (isinstance(tree, Var) and tree in self.names):
+                    self.env[name] = tree
+            return closure.node
+        values = [self.tree(tree) for _, tree in closure.env]
+        return ast.Call(ast.Lambda(arguments, closure.node), values, [])
+
+    def _stands(self, name: str, tree: Tree) -> bool:
+        """Whether `name` denotes `tree` here already, or may."""
+        if isinstance(tree, Var) and tree in self.names:
+            return self.names[tree] == name
+        if isinstance(tree, Var) and tree in self.chain:
+            return False
+        if any(leaf in self.names or leaf in self.chain for leaf in leaves(tree)):
+            return False
+        return name not in self.names.values() and self.env.get(name, tree) == tree
+
+    def apply(self, equation: Apply) -> ast.expr:
+        args, fn = equation.args, equation.fn
+        if isinstance(fn, Ref) and fn.value in _BINARY and len(args) == 2:
+            return ast.BinOp(self.tree(args[0]), _BINARY[fn.value](), self.tree(args[1]))
+        if isinstance(fn, Ref) and fn.value is operator.neg:
+            return ast.UnaryOp(ast.USub(), self.tree(args[0]))
+        if isinstance(fn, Ref) and fn.value is operator.getitem:
+            return ast.Subscript(self.tree(args[0]), self.tree(args[1]), ast.Load())
+        if isinstance(fn, Ref) and fn.value is getattr and isinstance(args[1], Const):
+            return ast.Attribute(self.tree(args[0]), args[1].value, ast.Load())
+        keywords = [ast.keyword(name, self.tree(tree)) for name, tree in equation.kwargs]
+        if isinstance(fn, Method):
+            callee: ast.expr = ast.Attribute(self.tree(args[0]), fn.name, ast.Load())
+            return ast.Call(callee, list(map(self.tree, args[1:])), keywords)
+        return ast.Call(self.tree(fn), list(map(self.tree, args)), keywords)
+
+
+def _constant(value: Any) -> ast.expr:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+        return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    return ast.Constant(value)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+__all__ = ["Differentiable", "differentiable", "is_cheap", "vjp_of_call", "vjp_of_opaque"]

@@ -1,0 +1,126 @@
+"""Which primals the walk back keeps, and which it computes again from those.
+
+What is at hand anyway (parameters, the items of a loop) is not kept twice, and neither is a view: `x[:k]`, a
+transpose or a reshape of something that is at hand is taken again, which costs nothing.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from invcompiler.ir.nodes import (
+    Apply,
+    Block,
+    Const,
+    Display,
+    Equation,
+    Method,
+    Ref,
+    Slice,
+    Tree,
+    Var,
+)
+from invcompiler.ir.walk import free_vars, operands
+from invcompiler.rules.canonical import canonical
+
+_VIEWS = frozenset(
+    map(
+        id,
+        (jnp.reshape, jnp.ravel, jnp.transpose, jnp.matrix_transpose, jnp.swapaxes, jnp.moveaxis)
+        + (jnp.expand_dims, jnp.squeeze, jnp.split, jnp.broadcast_to, jnp.asarray),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """`residuals` are handed over, `views` computed again from them and from `free`."""
+
+    residuals: tuple[Var, ...]
+    views: tuple[Equation, ...]
+    free: tuple[Var, ...]
+
+
+def choose(
+    forward: Iterable[Equation], back: Block, free: Iterable[Var], bound: Iterable[Var] = ()
+) -> Kept:
+    """Decide how `back` gets the primals that it reads.
+
+    `forward` are the equations of the walk forward, `bound` its other vars (parameters of the block), and `free` those that
+    cost nothing to have.
+    """
+    made = {out: equation for equation in forward for out in equation.outs}
+    at_hand = dict.fromkeys(free)
+    local = {*made, *bound, *at_hand}
+    needed = dict.fromkeys(var for var in free_vars(back) if var in local)
+    roots = {var: _root(var, made, at_hand, needed) for var in needed}
+    residuals = tuple(var for var in needed if roots[var] is var and var not in at_hand)
+    views: dict[Equation, None] = {}
+    for var in needed:
+        if roots[var] is not var:
+            _chain(var, roots[var], made, views)
+    read = {operand for equation in views for operand in operands(equation)} | set(needed)
+    used = tuple(var for var in at_hand if var in read)
+    return Kept(residuals, tuple(views), used)
+
+
+def _root(var: Var, made: dict, at_hand: dict, needed: dict) -> Var:
+    """Return the var at hand, or needed itself, that `var` is a view of; `var` if there is none."""
+    root = here = var
+    while (source := _source(made.get(here))) is not None:
+        here = source
+        if here in at_hand or here in needed:
+            root = here
+            if here in at_hand:
+                break
+    return root
+
+
+def _chain(var: Var, root: Var, made: dict, views: dict[Equation, None]) -> None:
+    if var is root:
+        return
+    equation = made[var]
+    source = _source(equation)
+    assert source is not None
+    _chain(source, root, made, views)
+    views[equation] = None
+
+
+def _source(equation: Equation | None) -> Var | None:
+    """Return the var that `equation` takes a view of, or None if it is not a view."""
+    if not isinstance(equation, Apply):
+        return None
+    first = equation.args[0] if equation.args else None
+    rest = (*equation.args[1:], *(tree for _, tree in equation.kwargs))
+    if not isinstance(first, Var) or not all(map(_is_static, rest)):
+        return None
+    return first if _is_view(equation) else None
+
+
+def _is_view(equation: Apply) -> bool:
+    fn = equation.fn
+    if isinstance(fn, Ref) and fn.value in (operator.getitem, getattr):
+        return True
+    if not isinstance(fn, Ref | Method):
+        return False
+    call = canonical(equation)
+    return call is not None and id(call.fn) in _VIEWS
+
+
+def _is_static(tree: Tree) -> bool:
+    match tree:
+        case Const():
+            return True
+        case Display():
+            return all(map(_is_static, tree.items))
+        case Slice():
+            return all(map(_is_static, (tree.lower, tree.upper, tree.step)))
+        case _:
+            return False
+
+
+__all__ = ["Kept", "choose"]
