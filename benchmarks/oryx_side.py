@@ -11,9 +11,9 @@ import time
 import jax
 import jax.numpy as jnp
 from oryx.core import inverse_and_ildj
-from programs import PROGRAMS, Program
 
 from chain import chain
+from programs import PROGRAMS, Program
 
 
 def main() -> None:

@@ -26,10 +26,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
 import jax.numpy as jnp
-from chain import chain
-from programs import PROGRAMS, Program, coupling_scan, coupling_scan_inverse, init_net, stack
 
 import invcompiler as inv
+from chain import chain
+from programs import PROGRAMS, Program, coupling_scan, coupling_scan_inverse, init_net, stack
 
 HERE = Path(__file__).parent
 
