@@ -1,6 +1,7 @@
 """Round trip and ILDJ hold of every elementwise rule as it is, and fail of each of its mutants."""
 
 import importlib.util
+import inspect
 import math
 
 import jax
@@ -11,6 +12,7 @@ from jax.scipy import special
 
 import invcompiler as inv
 from invcompiler.rules import registry
+from invcompiler.rules.canonical import parameters_of
 from tests.laws.evidence import assert_same, jacobian, log_abs_det
 from tests.mutation.mutants import MUTATIONS, applies, mutated
 from tests.programs.registry import Program
@@ -36,7 +38,13 @@ OTHER = {
     "logaddexp_1": "-0.3",
     "logaddexp_2": "-0.3",
 }
-ARGUMENTS = ("x", "x1", "x2", "p")
+
+
+def required(fn):
+    """Return the canonical names of the parameters that a call must have."""
+    parameters = inspect.signature(fn).parameters.values()
+    optional = {p.name for p in parameters if p.default is not p.empty}
+    return [name for name in parameters_of(fn) if name not in optional]
 
 
 def spelling(fn):
@@ -52,7 +60,6 @@ def is_tried(rule):
         rule.kind is registry.Kind.ELEMENTWISE
         and registry.Numbers.REAL in rule.numbers
         and rule.log_slope is not None
-        and rule.argument in ARGUMENTS
         and spelling(rule.fn) is not None
     )
 
@@ -60,8 +67,8 @@ def is_tried(rule):
 def text(rule):
     """Return a module whose `program` is one call of the rule's function."""
     other = OTHER.get(rule.name, "1.7")
-    operands = {"x": "x", "p": "x", "x1": f"x, {other}", "x2": f"{other}, x"}[rule.argument]
-    return f"{HEADER}def program(x):\n    return {spelling(rule.fn)}({operands})\n"
+    operands = ["x" if name == rule.argument else other for name in required(rule.fn)]
+    return f"{HEADER}def program(x):\n    return {spelling(rule.fn)}({', '.join(operands)})\n"
 
 
 def point(domain):
