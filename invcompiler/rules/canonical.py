@@ -145,9 +145,16 @@ def _enter(spelled: Any, fn: Any, read: Reading) -> None:
     known = _CALLEES.get(place)
     if known is None:
         _CALLEES[place] = _Callee(spelled, fn, read)
-        _PARAMETERS.setdefault(identity(fn), tuple(inspect.signature(read).parameters))
+        _PARAMETERS.setdefault(identity(fn), _names_of(read))
     elif known.fn is not fn:
         raise ValueError(f"{spelled} is a spelling of {known.fn} and of {fn}")
+
+
+def _names_of(read: Reading) -> tuple[str, ...]:
+    """Return the parameters of a reading without the options that it drops."""
+    parameters = inspect.signature(read).parameters.values()
+    dropped = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is NONE]
+    return tuple(p.name for p in parameters if p.name not in dropped)
 
 
 _PARAMETERS: dict[Any, tuple[str, ...]] = {}

@@ -23,6 +23,12 @@ _OPEN_UNIT_BALL = Interval(-1, 1, lo_open=True, hi_open=True)
 
 # ---- error functions -----------------------------------------------------------------------------
 
+def _is_wide(call, facts):
+    dtype = facts.dtype(call.arguments["x"])
+    if dtype is None or dtype.itemsize >= 4:
+        return None
+    return Refusal(f"`ndtri`, its inverse, does not take {dtype}", "compute it in float32")
+
 @elementwise(jax.scipy.special.erf, range=_OPEN_UNIT_BALL)
 class erf:
     def inverse(y):             return jax.scipy.special.erfinv(y)
@@ -37,6 +43,7 @@ class erfinv:
 
 @elementwise(jax.scipy.special.erfc, range=Interval(0, 2, lo_open=True, hi_open=True))
 class erfc:                                            # erfc(x) = 2 Phi(-sqrt(2) x)
+    condition = _is_wide
     def inverse(y):             return -jax.scipy.special.ndtri(y / 2) / math.sqrt(2)
     def slope(x):               return -2 / math.sqrt(math.pi) * jnp.exp(-(x**2))
     def log_slope(x):           return math.log(2 / math.sqrt(math.pi)) - x**2
