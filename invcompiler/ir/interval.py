@@ -242,7 +242,7 @@ def _product(a: _End, b: _End, way: float) -> _End:
 
 def _mapped(fn: Callable[[float], float], end: _End, way: float) -> _End:
     try:
-        value = fn(end.value)
+        value = float(fn(end.value))
     except (OverflowError, ValueError):
         return _End(way, True)
     if math.isnan(value):

@@ -15,6 +15,7 @@ from typing import Any, Union, assert_never
 import jax
 import numpy as np
 
+from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import (
     Closure,
     Const,
@@ -122,6 +123,7 @@ Abstract = Union[Array, Known, Integer, Perhaps, Items, ShapeTuple, Updater, Thi
 # ---- from values --------------------------------------------------------------------------------
 
 _LITERALS = (type(None), bool, int, str, bytes, type(Ellipsis), range, np.dtype, enum.Enum)
+_LITERALS += (Interval,)
 _NAMED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, np.ufunc)
 
 

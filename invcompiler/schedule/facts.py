@@ -8,7 +8,7 @@ an unknown meets values of unknown shape it is taken to be the bigger one. A spe
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -58,7 +58,7 @@ class Facts:
     unknown: frozenset[Var] = frozenset()
     is_concrete: bool = False
     captured: Mapping[Var, Any] = field(default_factory=dict)
-    _callees: dict[tuple, tuple] = field(default_factory=dict, repr=False)
+    _callees: dict[Hashable, Facts] = field(default_factory=dict, repr=False)
 
     def of(self, tree: Tree) -> Abstract:
         return of_tree(tree, self.values)
@@ -188,28 +188,22 @@ class Facts:
     ) -> Facts:
         """Return the facts of `callee`, which is what `apply` calls.
 
-        `unknown` are the parameters of `callee` that are to be recovered.
+        `unknown` are the parameters of `callee` that are to be recovered. Calls whose arguments do not differ
+        in what is known of them share one object.
         """
-        key = (apply, callee, None if unknown is None else frozenset(unknown))
-        if key not in self._callees:
-            self._callees[key] = (self._of_call(apply, callee, frozenset(unknown or ())),)
-        return self._callees[key][0]
-
-    def _of_call(self, apply: Apply, callee: Function, unknown: frozenset[Var]) -> Facts:
         arguments = self._arguments(apply, callee)
         for var in free_vars(callee.body):
             if var in self.values and var not in arguments:
                 arguments[var] = self.values[var]
         known = {var: value for var, value in arguments.items() if value is not None}
-        if self.is_concrete and len(known) == len(arguments):
-            try:
-                values = {var: stand_in(value) for var, value in known.items()}
-            except Unclear:
-                pass
-            else:
-                return concrete_facts(callee, values)
-        own = {var: _own(value, var) for var, value in known.items()}
-        return _inferred(callee, own, unknown)
+        whole = self.is_concrete and len(known) == len(arguments)
+        if not whole:
+            known = {var: _own(value, var) for var, value in known.items()}
+        key = (callee, frozenset(unknown or ()), tuple(known.items()))
+        if key not in self._callees:
+            found = _entered(callee, known, whole, frozenset(unknown or ()))
+            self._callees[key] = replace(found, _callees=self._callees)
+        return self._callees[key]
 
     def _arguments(self, apply: Apply, callee: Function) -> dict[Var, Abstract]:
         args: list[Abstract] = []
@@ -246,6 +240,19 @@ def _packed(value: Any) -> Abstract:
         items = tuple(value.values())
         return Items(dict, keys, items, lambda parts: dict(zip(keys, parts, strict=True)))
     return value
+
+
+def _entered(
+    callee: Function, known: dict[Var, Abstract], whole: bool, unknown: frozenset[Var]
+) -> Facts:
+    if whole:
+        try:
+            values = {var: stand_in(value) for var, value in known.items()}
+        except Unclear:
+            pass
+        else:
+            return concrete_facts(callee, values)
+    return _inferred(callee, known, unknown)
 
 
 def _own(value: Abstract, var: Var) -> Abstract:
