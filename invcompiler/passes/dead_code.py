@@ -34,6 +34,11 @@ def dead_code(function: Function) -> Function:
     return replace(function, body=body, captures=captures)
 
 
+def live_block(block: Block) -> Block:
+    """Return `block` without what its result does not depend on."""
+    return _block(block, set())
+
+
 def _block(block: Block, live: set[Var]) -> Block:
     """Return what of `block` its result needs, and add to `live` what that reads."""
     live.update(leaves(block.result))
@@ -114,4 +119,4 @@ def _picked(items: Iterable, keep: Iterable[bool]) -> tuple:
     return tuple(item for item, kept in zip(items, keep, strict=False) if kept)
 
 
-__all__ = ["dead_code"]
+__all__ = ["dead_code", "live_block"]

@@ -1,0 +1,356 @@
+"""Parts and wholes as code: slices and splits of a known whole, and wholes put together from parts."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from invcompiler.errors import ShapeError
+from invcompiler.ir.build import Builder
+from invcompiler.ir.nodes import Apply, Const, Display, Equation, Ref, Slice, Tree, Var
+from invcompiler.passes import ops
+from invcompiler.passes.affine_code import solve_system
+from invcompiler.passes.ops import call, getitem, method
+from invcompiler.passes.shape_answers import (
+    answer,
+    dtype_ref,
+    like_value,
+    needs_example,
+    size_tree,
+)
+from invcompiler.rules.registry import Kind
+from invcompiler.schedule.plan import Collect, Isolate, Join, Read
+from invcompiler.schedule.positions import END, Position, plus
+from invcompiler.schedule.regions import (
+    Elements,
+    Except,
+    Item,
+    Masked,
+    Permuted,
+    Piece,
+    Region,
+    Span1,
+)
+
+if TYPE_CHECKING:
+    from invcompiler.passes.invert import Emitter
+
+NONE = Const(None)
+
+
+def attribute(builder: Builder, value: Tree, name: str) -> Tree:
+    return ops.attribute(builder, value, name)
+
+
+def is_at_link(equation: Equation) -> bool:
+    """Whether the equation is the `x.at` or the `[i]` of `x.at[i]`."""
+    if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
+        return False
+    if equation.fn.value is getattr:
+        return equation.args[1] == Const("at")
+    return equation.fn.value is operator.getitem
+
+
+# ---- indices ------------------------------------------------------------------------------------
+
+
+def index_of(emitter: Emitter, region: Region, whole: Var) -> Tree | None:
+    """Return the index that picks `region` out of an array like `whole`; None if it cannot be written."""
+    match region:
+        case Span1(axis=axis, step=step) if step < 0:
+            return _along(axis, Slice(NONE, NONE, Const(step)))
+        case Span1(axis=axis, start=start, stop=stop, step=step, squeezed=squeezed):
+            lower, upper = (_position(emitter, p, whole, axis) for p in (start, stop))
+            if lower is None or (upper is None and not squeezed):
+                return None
+            if squeezed:
+                return _along(axis, lower)
+            lower = NONE if lower == Const(0) else lower
+            upper = NONE if stop == END else upper
+            assert upper is not None
+            return _along(axis, Slice(lower, upper, NONE if step == 1 else Const(step)))
+        case Permuted(axis=axis, index=index):
+            return _along(axis, emitter.value(index))
+        case Elements(index=index):
+            return emitter.value(index)
+        case _:
+            return None
+
+
+def _along(axis: int, part: Tree) -> Tree:
+    """Return the index that applies `part` to one axis."""
+    if axis == 0:
+        return part
+    if axis == -1:
+        return Display(tuple, (Const(Ellipsis), part))
+    full = (ops.FULL,)
+    if axis > 0:
+        return Display(tuple, (*full * axis, part))
+    return Display(tuple, (Const(Ellipsis), part, *full * (-axis - 1)))
+
+
+def _position(emitter: Emitter, position: Position, whole: Var, axis: int) -> Tree | None:
+    if position == END:
+        return NONE
+    if not isinstance(position, int):
+        from_end = plus(position, END, -1)
+        if isinstance(from_end, int):
+            return Const(from_end)
+        settled = emitter.context.settle(position, whole, axis)
+        written = size_tree(emitter, position)
+        return size_tree(emitter, settled) if written is None else written
+    return Const(position)
+
+
+# ---- parts of a known whole -----------------------------------------------------------------------
+
+
+def read(emitter: Emitter, step: Read) -> Tree:
+    """Return the code that takes a part out of a whole."""
+    region = step.view.region
+    source = emitter.value(step.source)
+    if region is None:
+        return source
+    if isinstance(region, Item):
+        if region.attribute:
+            return ops.attribute(emitter.builder, source, region.key)
+        return getitem(emitter.builder, source, region.key, arity=region.arity)
+    siblings = _concatenated(emitter, step)
+    if siblings is not None:
+        return siblings
+    if region == Span1(0, 0, END):
+        return source
+    if isinstance(region, Permuted) and region.taken:
+        index = emitter.value(region.index)
+        return call(emitter.builder, jnp.take, source, index, axis=Const(region.axis))
+    index = index_of(emitter, region, step.view.whole)
+    if index is None:
+        raise needs_example(emitter, step.view.whole)
+    return getitem(emitter.builder, source, index)
+
+
+def _concatenated(emitter: Emitter, step: Read) -> Tree | None:
+    """Return the part by one `jnp.split` for all operands of a concatenation, if that is how to read it."""
+    made = emitter.context.defining.get(step.view.whole)
+    call_ = emitter.context.call(made) if isinstance(made, Apply) else None
+    if call_ is None or call_.fn is not jnp.concatenate or step.source is not step.view.whole:
+        return None
+    arrays = next(iter(call_.arguments.values()))
+    axis = call_.arguments["axis"]
+    if not isinstance(arrays, Display) or len(set(map(id, arrays.items))) != len(arrays.items):
+        return None
+    if any(emitter.is_given(item) for item in arrays.items) or not isinstance(axis, Const):
+        return None
+    where = _sections(emitter, step.view.whole, arrays.items, axis.value)
+    if where is None:
+        return None
+    source = emitter.value(step.source)
+    kwargs = {} if axis == Const(0) else {"axis": axis}
+    parts = call(emitter.builder, jnp.split, source, where, **kwargs)
+    number = arrays.items.index(step.part)
+    return getitem(emitter.builder, parts, number, arity=len(arrays.items))
+
+
+def _sections(
+    emitter: Emitter, whole: Var, items: Sequence[Tree], axis: int
+) -> Tree | None:
+    """Return the second argument of `jnp.split`: a number of equal sections, or where to split."""
+    sizes = [emitter.context.dim(item, axis) for item in items]
+    if None not in sizes and all(size == sizes[0] for size in sizes):
+        return Const(len(items))
+    ends: list[Tree] = []
+    position: Position = 0
+    for size in sizes[:-1]:
+        if size is None:
+            return None
+        position = plus(position, size)
+        end = size_tree(emitter, position)
+        if end is None:
+            return None
+        ends.append(end)
+    return Display(list, tuple(ends))
+
+
+# ---- wholes of known parts ------------------------------------------------------------------------
+
+
+def join(emitter: Emitter, step: Join) -> Tree:
+    """Return the code that puts a whole together from pieces that cover it."""
+    pieces = step.pieces
+    regions = [piece.region for piece in pieces]
+    values = [emitter.value(piece.source) for piece in pieces]
+    if isinstance(regions[0], Item):
+        return _container(emitter, step.whole, pieces, values)
+    if isinstance(regions[0], Masked):
+        return _select(emitter, regions[0].mask, values[0], values[1])
+    if len(pieces) == 1 and pieces[0].compact:
+        return _single(emitter, step.whole, pieces[0], values[0])
+    spans = [r for r in regions if isinstance(r, Span1) and r.step == 1]
+    if len(spans) == len(regions) and all(p.compact for p in pieces):
+        return _chained(emitter, spans, values)
+    return _scattered(emitter, step.whole, pieces, values)
+
+
+def _container(
+    emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: list[Tree]
+) -> Tree:
+    keys = [piece.region.key for piece in pieces if isinstance(piece.region, Item)]
+    if set(keys) == {"real", "imag"}:
+        return call(emitter.builder, jax.lax.complex, *values)
+    structure = emitter.context.structure(whole)
+    if structure is None or structure.kind in (tuple, list):
+        if structure is None and emitter.facts.shape(whole) is not None:
+            return call(emitter.builder, jnp.stack, Display(list, tuple(values)))
+        return Display(list if structure and structure.kind is list else tuple, tuple(values))
+    if structure.kind is dict:
+        return Display(dict, tuple(values), tuple(keys))
+    spelling = Ref(structure.kind, structure.kind.__name__, structure.kind)
+    return Display(structure.kind, tuple(values), tuple(keys), spelling)
+
+
+def _select(emitter: Emitter, mask: Tree, inside: Tree, outside: Tree) -> Tree:
+    value = emitter.value(mask)
+    dtype = emitter.facts.dtype(mask)
+    if dtype is None or dtype.kind == "b":
+        return call(emitter.builder, jnp.where, value, inside, outside)
+    builder = emitter.builder
+    rest = call(builder, operator.sub, Const(1), value)
+    kept = call(builder, operator.mul, value, inside)
+    return call(builder, operator.add, kept, call(builder, operator.mul, rest, outside))
+
+
+def _single(emitter: Emitter, whole: Var, piece: Piece, value: Tree) -> Tree:
+    """Return a whole that one part determines: a permutation undone, or the part itself."""
+    region = piece.region
+    if isinstance(region, Permuted):
+        return _unpermuted(emitter, whole, region, value)
+    if isinstance(region, Span1) and region.step < 0:
+        index = index_of(emitter, region, whole)
+        assert index is not None
+        return getitem(emitter.builder, value, index)
+    if isinstance(region, Span1) and region.squeezed:
+        return call(emitter.builder, jnp.expand_dims, value, Const(region.axis))
+    if isinstance(region, Span1):
+        return value
+    return _scattered(emitter, whole, [piece], [value])
+
+
+def _unpermuted(emitter: Emitter, whole: Var, region: Permuted, value: Tree) -> Tree:
+    builder = emitter.builder
+    index = emitter.value(region.index)
+    if emitter.context.array(region.index) is not None:
+        order = call(builder, jnp.argsort, _as_array(emitter, index))
+        if region.taken:
+            return call(builder, jnp.take, value, order, axis=Const(region.axis))
+        return getitem(builder, value, _along(region.axis, order))
+    # What the index holds shows at run time only: places that it leaves out stay NaN.
+    base = call(builder, jnp.full_like, value, Ref(jnp.nan, "jnp.nan", jnp))
+    return _set(emitter, base, _along(region.axis, index), value)
+
+
+def _as_array(emitter: Emitter, index: Tree) -> Tree:
+    if isinstance(index, Display):
+        return call(emitter.builder, jnp.array, index)
+    return index
+
+
+def _chained(emitter: Emitter, spans: list[Span1], values: list[Tree]) -> Tree:
+    axis = Const(spans[0].axis)
+    if all(span.squeezed for span in spans):
+        fn = jnp.stack
+    else:
+        fn = jnp.concatenate
+        values = [
+            call(emitter.builder, jnp.expand_dims, value, axis) if span.squeezed else value
+            for span, value in zip(spans, values, strict=True)
+        ]
+    kwargs = {} if axis == Const(0) else {"axis": axis}
+    return call(emitter.builder, fn, Display(list, tuple(values)), **kwargs)
+
+
+def _scattered(
+    emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: list[Tree]
+) -> Tree:
+    """Return the whole by setting each part in its place."""
+    parts = list(zip(pieces, values, strict=True))
+    loose = [pair for pair in parts if not pair[0].compact]
+    if loose:
+        parts.remove(loose[0])
+        total = loose[0][1]
+    else:
+        total = _blank(emitter, whole, values[0])
+    for piece, value in parts:
+        region = piece.region
+        index = index_of(emitter, region, whole)
+        if index is None:
+            total = _overlaid(emitter, whole, region, total, value)
+            continue
+        if not piece.compact:
+            value = getitem(emitter.builder, value, index)
+        total = _set(emitter, total, index, value)
+    return total
+
+
+def _overlaid(emitter: Emitter, whole: Var, region: Region, under: Tree, over: Tree) -> Tree:
+    """Set all elements of `over` but those of a hole."""
+    inner = region.region if isinstance(region, Except) else None
+    index = None if inner is None else index_of(emitter, inner, whole)
+    if index is None:
+        raise _unwritable(emitter, whole)
+    hole = getitem(emitter.builder, under, index)
+    return _set(emitter, over, index, hole)
+
+
+def _unwritable(emitter: Emitter, whole: Var) -> ShapeError:
+    return needs_example(emitter, whole)
+
+
+def _blank(emitter: Emitter, whole: Var, value: Tree) -> Tree:
+    like = like_value(emitter, whole)
+    if like is not None:
+        return call(emitter.builder, jnp.zeros_like, like[1])
+    shape = answer(emitter, whole, "shape")
+    dtype = emitter.facts.dtype(whole)
+    if dtype is not None:
+        return call(emitter.builder, jnp.zeros, shape, dtype=dtype_ref(dtype))
+    return call(emitter.builder, jnp.zeros_like, value, shape=shape)
+
+
+def _set(emitter: Emitter, base: Tree, index: Tree, value: Tree) -> Tree:
+    builder = emitter.builder
+    place = getitem(builder, ops.attribute(builder, base, "at"), index)
+    return method(builder, "set", place, value)
+
+
+# ---- what broadcasting repeated -------------------------------------------------------------------
+
+
+def unbroadcast(emitter: Emitter, step: Isolate, value: Tree) -> Tree:
+    """Return one copy of what the call repeated, if its value has a bigger shape than the operand."""
+    shapes = [emitter.context.concrete_shape(v) for v in (step.equation.out, step.solved)]
+    if step.rule.kind is not Kind.ELEMENTWISE or None in shapes or shapes[0] == shapes[1]:
+        return value
+    out, own = shapes
+    assert out is not None and own is not None
+    extra = len(out) - len(own)
+    parts: list[Tree] = [Const(0)] * extra
+    for size, full in zip(own, out[extra:], strict=True):
+        one = Slice(NONE, Const(1), NONE)
+        parts.append(one if size == 1 and full != 1 else ops.FULL)
+    while parts and parts[-1] == ops.FULL:
+        parts.pop()
+    if not parts:
+        return value
+    index = parts[0] if len(parts) == 1 else Display(tuple, tuple(parts))
+    return getitem(emitter.builder, value, index)
+
+
+def collect(emitter: Emitter, step: Collect) -> None:
+    """Solve a small linear system by Cramer's rule."""
+    solve_system(emitter, step)
+
+

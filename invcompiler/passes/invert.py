@@ -1,0 +1,314 @@
+"""Write the inverse that a plan describes: a loop over its steps, each of which adds equations to a new function.
+
+`g(y, *known) -> x`, or with its log-determinant `g(y, *known) -> (x, ildj)`, as one IR function for each function of the program and
+pattern of unknowns.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax.numpy as jnp
+
+from invcompiler.ir.build import Builder
+from invcompiler.ir.nodes import (
+    Apply,
+    Const,
+    Display,
+    Function,
+    Param,
+    ParameterKind,
+    Ref,
+    Tree,
+    Var,
+)
+from invcompiler.ir.walk import leaves, map_operands, map_tree
+from invcompiler.passes import assemble, invert_loops
+from invcompiler.passes.log_det import LogDet
+from invcompiler.passes.ops import call, getitem
+from invcompiler.passes.rename import refreshed, with_names
+from invcompiler.passes.shape_answers import answer_query
+from invcompiler.passes.templates import instantiate
+from invcompiler.schedule.functions import Entered, FunctionPlan
+from invcompiler.schedule.plan import (
+    CallInverse,
+    Collect,
+    Forward,
+    InvertBranch,
+    InvertLoop,
+    Isolate,
+    Join,
+    Plan,
+    Read,
+    ShapeQuery,
+    Step,
+)
+from invcompiler.schedule.regions import Masked
+
+
+@dataclass(frozen=True)
+class Product:
+    """What is asked for: the inverse, its log-determinant, or both. `batch_ndims` leading axes are independent examples."""
+
+    inverse: bool = True
+    ildj: bool = False
+    batch_ndims: int = 0
+
+    @property
+    def suffix(self) -> str:
+        if not self.ildj:
+            return "inverse"
+        return "inverse_and_ildj" if self.inverse else "ildj"
+
+
+@dataclass(eq=False)
+class Inverter:
+    """Makes the inverse functions of one product; each is made once."""
+
+    product: Product
+    made: dict[Hashable, Function] = field(default_factory=dict)
+
+    def function(self, plan: FunctionPlan, product: Product | None = None) -> Function:
+        """Return `g(y, *known)`. Callees return their unknowns too where only the log-det is asked for."""
+        product = product or self.product
+        key = (plan, product)
+        if key not in self.made:
+            self.made[key] = _Writer(self, plan, product).write()
+        return self.made[key]
+
+    def callee(self, entered: Entered, unknown: tuple[Var, ...], selection: Any) -> Function:
+        plan = entered.solve(unknown, selection)
+        assert isinstance(plan, FunctionPlan), "a recursive call has no inverse of its own yet"
+        return self.function(plan, replace(self.product, inverse=True))
+
+
+class _Writer:
+    """Writes one function."""
+
+    def __init__(self, inverter: Inverter, plan: FunctionPlan, product: Product):
+        self.inverter = inverter
+        self.plan = plan
+        self.product = product
+
+    def write(self) -> Function:
+        function = self.plan.function
+        params = [p for p in function.params if p.var not in self.plan.unknown]
+        output = Var(_output_name([p.var.name for p in params]))
+        emitter = Emitter(self.inverter, self.plan, self.product.ildj)
+        self._open(emitter, output)
+        emitter.run(self.plan.plan)
+        block = emitter.builder.block([], self._result(emitter))
+        return Function(
+            name=f"{function.name}_{self.product.suffix}",
+            params=(Param(output, ParameterKind.POSITIONAL_OR_KEYWORD), *params),
+            body=with_names(block, emitter.wishes),
+            captures=function.captures,
+            depends=function.depends,
+            doc=self._doc(),
+            span=function.span,
+        )
+
+    def _open(self, emitter: Emitter, output: Var) -> None:
+        """Give the vars of the forward result their values in terms of the output."""
+        outputs = self.plan.outputs
+        if len(outputs) == 1:
+            emitter.take_apart(outputs[0], output)
+            return
+        for number, tree in enumerate(outputs):
+            emitter.take_apart(tree, emitter.item(output, number, len(outputs)))
+
+    def _result(self, emitter: Emitter) -> Tree:
+        unknown = [emitter.value(var) for var in self.plan.unknown]
+        x = unknown[0] if len(unknown) == 1 else Display(tuple, tuple(unknown))
+        if not self.product.ildj:
+            return x
+        ildj = emitter.log_det.total(emitter)
+        return Display(tuple, (x, ildj)) if self.product.inverse else ildj
+
+    def _doc(self) -> str:
+        function = self.plan.function
+        names = " and ".join(p.var.name or "?" for p in function.params if p.var in self.plan.unknown)
+        what = {
+            "inverse": f"Inverse of `{function.name}`{_place(function)} with respect to {names}",
+            "ildj": f"Log-det-Jacobian of the inverse of `{function.name}`{_place(function)} with respect to {names}",
+        }
+        if self.product.suffix == "inverse_and_ildj":
+            return what["inverse"] + ", and its log-det-Jacobian."
+        return what[self.product.suffix] + "."
+
+
+def _place(function: Function) -> str:
+    if function.span is None:
+        return ""
+    return f" ({function.span.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{function.span.line})"
+
+
+def _output_name(taken: list[str | None]) -> str:
+    return next(name for name in ("y", "out", "output", "y_out") if name not in taken)
+
+
+class Emitter:
+    """The state of writing one block: what each forward var is worth, and the log-det so far."""
+
+    def __init__(
+        self,
+        inverter: Inverter,
+        plan: FunctionPlan,
+        ildj: bool,
+        parent: Emitter | None = None,
+    ):
+        self.inverter = inverter
+        self.plan = plan
+        self.context = plan.context
+        self.facts = plan.context.facts
+        self.ildj = ildj
+        self.parent = parent
+        self.builder = Builder() if parent is None else parent.builder.nested()
+        self.values: dict[Var, Tree] = {} if parent is None else dict(parent.values)
+        self.wishes: dict[Var, str] = {} if parent is None else parent.wishes
+        self.given = frozenset(plan.plan.given)
+        self.log_det = LogDet(inverter.product.batch_ndims)
+
+    def nested(self) -> Emitter:
+        """Return an emitter for a block inside this one; its log-det is its own."""
+        return Emitter(self.inverter, self.plan, self.ildj, self)
+
+    # ---- values -----------------------------------------------------------------------------
+
+    def value(self, tree: Tree) -> Tree:
+        """Return `tree` in terms of the new function."""
+        return map_tree(self._of, tree)
+
+    def _of(self, var: Var) -> Tree:
+        if var not in self.values:
+            made = self.context.defining.get(var)
+            if isinstance(made, Apply) and assemble.is_at_link(made):
+                self.forward(made)
+        return self.values.get(var, var)
+
+    def bind(self, var: Var, value: Tree) -> None:
+        """Note what the forward var is worth; the new value should go by its name."""
+        self.values[var] = value
+        if isinstance(value, Var) and var.name is not None and value.name != var.name:
+            self.wishes.setdefault(value, var.name)
+
+    def take_apart(self, tree: Tree, value: Tree) -> None:
+        """Bind the vars of a display to the items of `value`."""
+        if isinstance(tree, Var):
+            self.bind(tree, value)
+        elif isinstance(tree, Display):
+            for number, item in enumerate(tree.items):
+                if tree.keys is None:
+                    part = self.item(value, number, len(tree.items))
+                elif tree.kind is dict:
+                    part = self.item(value, tree.keys[number], None)
+                else:
+                    part = self.attribute(value, tree.keys[number])
+                self.take_apart(item, part)
+
+    def item(self, value: Tree, key: Any, arity: int | None) -> Tree:
+        return getitem(self.builder, value, key, arity=arity)
+
+    def attribute(self, value: Tree, name: str) -> Tree:
+        return assemble.attribute(self.builder, value, name)
+
+    # ---- steps ------------------------------------------------------------------------------
+
+    def run(self, plan: Plan) -> None:
+        for step in plan.steps:
+            self.step(step)
+
+    def step(self, step: Step) -> None:
+        match step:
+            case Forward():
+                self.forward(step.equation)
+            case ShapeQuery():
+                self.bind(step.equation.out, answer_query(self, step))
+            case Isolate():
+                self.isolate(step)
+            case Read():
+                self.bind(step.part, assemble.read(self, step))
+            case Join():
+                self.bind(step.whole, assemble.join(self, step))
+            case Collect():
+                assemble.collect(self, step)
+            case CallInverse():
+                self.call_inverse(step)
+            case InvertLoop():
+                invert_loops.loop(self, step)
+            case InvertBranch():
+                invert_loops.branch(self, step)
+
+    def forward(self, equation: Any) -> None:
+        mapped = map_operands(self._of, equation)
+        if isinstance(mapped, Apply):
+            value = self.builder.apply(
+                mapped.fn,
+                mapped.args,
+                mapped.kwargs,
+                name=equation.out.name,
+                span=equation.span,
+                arity=equation.arity,
+            )
+            self.values[equation.out] = value
+            return
+        fresh = refreshed(mapped)
+        self.builder.add(fresh)
+        self.values.update(zip(equation.outs, fresh.outs, strict=True))
+
+    def isolate(self, step: Isolate) -> None:
+        x = instantiate(self, step, step.rule.inverse, self.value(step.output), None)
+        self.bind(step.solved, assemble.unbroadcast(self, step, x))
+        if self.ildj:
+            self.log_det.add_rule(self, step)
+
+    def call_inverse(self, step: CallInverse) -> None:
+        function = self.inverter.callee(step.entered, step.unknown, step.selection)
+        sources = [self.value(source) for source in step.sources]
+        y = sources[0] if len(sources) == 1 else Display(tuple, tuple(sources))
+        args, kwargs = [y], []
+        known = dict(step.known)
+        for param in function.params[1:]:
+            tree = self.value(known[param.var])
+            if param.kind is ParameterKind.KEYWORD_ONLY:
+                kwargs.append((param.var.name, tree))
+            else:
+                args.append(tree)
+        ref = Ref(function, function.name)
+        result = self.builder.apply(ref, args, kwargs, span=step.equation.span)
+        if self.ildj:
+            x, ildj = (self.item(result, i, 2) for i in range(2))
+            self.wish(ildj, "ildj")
+            self.log_det.add_ildj(ildj)
+        else:
+            x = result
+        self.take_apart(
+            step.solved[0] if len(step.solved) == 1 else Display(tuple, step.solved), x
+        )
+
+    # ---- questions --------------------------------------------------------------------------
+
+    def is_recovered(self, tree: Tree) -> bool:
+        """Whether a forward tree depends on the unknowns."""
+        return any(var in self.context.tainted for var in leaves(tree))
+
+    def is_given(self, tree: Tree) -> bool:
+        return not self.is_recovered(tree)
+
+    def masked(self, value: Tree, region: Masked) -> Tree:
+        """Return `value` with zeros outside of a masked region."""
+        mask = self.value(region.mask)
+        dtype = self.facts.dtype(region.mask)
+        if dtype is None or dtype.kind == "b":
+            sides = (value, Const(0.0)) if region.inside else (Const(0.0), value)
+            return call(self.builder, jnp.where, mask, *sides)
+        if not region.inside:
+            mask = call(self.builder, operator.sub, Const(1), mask)
+        return call(self.builder, operator.mul, mask, value)
+
+    def wish(self, tree: Tree, name: str) -> None:
+        if isinstance(tree, Var):
+            self.wishes.setdefault(tree, name)

@@ -1,0 +1,237 @@
+"""The log-determinant of an inverse: each step in reverse contributes its own term, steps taken forward none.
+
+The total is exact, since the schedule solves one unknown at a time given the rest: the Jacobian is block-triangular in the order
+of the steps. With a slope dy/dx for each element, a term is `-sum(log|dy/dx|)` over the elements of what was recovered.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from invcompiler.errors import DegreesOfFreedomError
+from invcompiler.ir.nodes import Const, Slice, Tree, Var
+from invcompiler.passes.ops import attribute, call, getitem, tuple_of
+from invcompiler.passes.shape_answers import answer
+from invcompiler.passes.templates import instantiate
+from invcompiler.rules.registry import Kind
+from invcompiler.schedule.plan import Isolate
+from invcompiler.schedule.regions import Masked, Region
+
+if TYPE_CHECKING:
+    from invcompiler.passes.invert import Emitter
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """`value` is log |dy/dx| for every index of the axes of `of` but the last `core` ones (None: for all of it at once).
+
+    `full`: it has one entry for each of them; else it may broadcast, and has `rank` axes if that is known. `region`: only elements of a region count.
+    """
+
+    value: Tree
+    of: Var
+    core: int | None = 0
+    full: bool = False
+    rank: int | None = None
+    region: Region | None = None
+
+
+class LogDet:
+    """The terms of one block so far. `batch_ndims` leading axes are kept."""
+
+    def __init__(self, batch_ndims: int):
+        self.batch_ndims = batch_ndims
+        self.terms: list[Term] = []
+        self.ildjs: list[Tree] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.terms and not self.ildjs
+
+    def add_ildj(self, ildj: Tree) -> None:
+        """Add what a callee or a loop contributes: an ILDJ already."""
+        self.ildjs.append(ildj)
+
+    def add_term(self, term: Term) -> None:
+        if _literal(term.value) != 0:
+            self.terms.append(term)
+
+    def add_rule(self, emitter: Emitter, step: Isolate) -> None:
+        """Add the term of a rule, in the form in which it states its log-determinant."""
+        rule = step.rule
+        if rule.kind is Kind.STRUCTURAL:
+            return
+        if rule.log_det is not None:
+            value = self._instance(emitter, step, rule.log_det)
+            value = _doubled(emitter, step, value)
+            rank = 0 if _matrices_only(emitter, step, rule.log_det) else None
+            self.add_term(Term(value, step.solved, rule.core, rank=rank))
+            return
+        if rule.log_slope is None and rule.slope is None:
+            raise _no_log_det(emitter, step)
+        if rule.log_slope is not None:
+            template = rule.log_slope
+            value = self._instance(emitter, step, template)
+        else:
+            template = rule.slope
+            slope = self._instance(emitter, step, template)
+            value = call(emitter.builder, jnp.log, call(emitter.builder, jnp.abs, slope))
+        value = _doubled(emitter, step, value)
+        full = _is_full(emitter, step, template)
+        rank = _rank(emitter, step, template)
+        self.add_term(Term(value, step.solved, 0, full, rank, step.region))
+
+    def _instance(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
+        x = emitter.value(step.solved)
+        return instantiate(emitter, step, template, emitter.value(step.output), x)
+
+    def total(self, emitter: Emitter) -> Tree:
+        """Return the ILDJ: minus the sum of all terms, one number for each example."""
+        total: Tree | None = None
+        for ildj in self.ildjs:
+            total = ildj if total is None else call(emitter.builder, operator.add, total, ildj)
+        for term in self.terms:
+            reduced = _reduced(emitter, term, self.batch_ndims)
+            if total is None:
+                total = call(emitter.builder, operator.neg, reduced)
+            else:
+                total = call(emitter.builder, operator.sub, total, reduced)
+        if total is None:
+            total = Const(0.0)
+        emitter.wish(total, "ildj")
+        return total
+
+
+def _no_log_det(emitter: Emitter, step: Isolate) -> DegreesOfFreedomError:
+    name = getattr(step.rule.fn, "__name__", step.rule.name)
+    return DegreesOfFreedomError(
+        f"no log-determinant is known for `{name}`, which `{emitter.context.function.name}` calls",
+        span=step.equation.span,
+        function=emitter.context.function.name,
+        label="its rule states an inverse only",
+        hint="state `log_det=` in its `inv.inverse_rule`, or ask for `inv.inverse` alone",
+    )
+
+
+def _doubled(emitter: Emitter, step: Isolate, value: Tree) -> Tree:
+    """The real Jacobian of a complex function has twice the log-determinant of the complex one."""
+    dtype = emitter.facts.dtype(step.solved)
+    if dtype is None:
+        dtype = emitter.facts.dtype(step.equation.out)
+    if dtype is None or not np.issubdtype(dtype, np.complexfloating):
+        return value
+    return call(emitter.builder, operator.mul, Const(2), value)
+
+
+def _literal(tree: Tree) -> Any:
+    return tree.value if isinstance(tree, Const) else None
+
+
+def _operands(step: Isolate, template: Any) -> list[Tree]:
+    names = inspect.signature(template).parameters
+    return [tree for name, tree in step.call.arguments.items() if name in names]
+
+
+def _rank(emitter: Emitter, step: Isolate, template: Any) -> int | None:
+    ranks = [emitter.facts.rank(tree) for tree in _operands(step, template)]
+    return None if None in ranks else max((r for r in ranks if r is not None), default=0)
+
+
+def _matrices_only(emitter: Emitter, step: Isolate, template: Any) -> bool:
+    """Whether the operands of a log-determinant are matrices without batch axes, or less: then it is one number."""
+    rank = _rank(emitter, step, template)
+    return rank is not None and rank <= 2
+
+
+def _is_full(emitter: Emitter, step: Isolate, template: Any) -> bool:
+    """Whether a slope has an entry for each element of what was recovered."""
+    names = set(inspect.signature(template).parameters)
+    if names & {step.rule.output, step.rule.argument}:
+        return True
+    others = [tree for name, tree in step.call.arguments.items() if name in names]
+    facts = emitter.facts
+    if any(facts.same_shape(tree, step.equation.out) is True for tree in others):
+        return True
+    concrete = emitter.context.concrete_shape(step.equation.out) is not None
+    if concrete or all(facts.rank(tree) is not None for tree in others):
+        return False
+    # A value that is computed from recovered ones has one entry for each element, by all usage;
+    # where shapes are known, this is decided by them.
+    return any(emitter.is_recovered(tree) for tree in others)
+
+
+# ---- sums ---------------------------------------------------------------------------------------
+
+
+def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:
+    """Return the sum of a term over all axes but the first `batch`."""
+    value = _masked(emitter, term)
+    if term.core is None:
+        return value
+    if term.full or isinstance(term.region, Masked):
+        return _summed(emitter, value, term.of, batch, term.core)
+    rank = 0 if isinstance(value, Const) else term.rank
+    if rank == 0 and batch == 0:
+        return _times(emitter, _count(emitter, term, batch), value)
+    shape = _leading_shape(emitter, term)
+    if shape == tuple_of(()):
+        return value
+    spread = call(emitter.builder, jnp.broadcast_to, value, shape)
+    return _summed(emitter, spread, term.of, batch, term.core)
+
+
+def _masked(emitter: Emitter, term: Term) -> Tree:
+    if not isinstance(term.region, Masked):
+        return term.value
+    return emitter.masked(term.value, term.region)
+
+
+def _times(emitter: Emitter, count: Tree, value: Tree) -> Tree:
+    if count == Const(1):
+        return value
+    return call(emitter.builder, operator.mul, count, value)
+
+
+def _count(emitter: Emitter, term: Term, batch: int) -> Tree:
+    """Return how many entries the term has."""
+    shape = emitter.context.concrete_shape(term.of)
+    if shape is not None:
+        return Const(math.prod(shape[batch : len(shape) - (term.core or 0)]))
+    if not term.core:
+        return answer(emitter, term.of, "size")
+    leading = _leading_shape(emitter, term)
+    return call(emitter.builder, math.prod, leading)
+
+
+def _leading_shape(emitter: Emitter, term: Term) -> Tree:
+    shape = answer(emitter, term.of, "shape")
+    if not term.core:
+        return shape
+    stop = Const(-term.core)
+    return getitem(emitter.builder, shape, Slice(Const(None), stop, Const(None)))
+
+
+def _summed(emitter: Emitter, value: Tree, of: Var, batch: int, core: int | None) -> Tree:
+    if not batch:
+        return call(emitter.builder, jnp.sum, value)
+    rank = emitter.facts.rank(of)
+    if rank is None:
+        ndim = attribute(emitter.builder, value, "ndim")
+        axes = call(emitter.builder, tuple, call(emitter.builder, range, Const(batch), ndim))
+        return call(emitter.builder, jnp.sum, value, axis=axes)
+    last = rank - (core or 0)
+    if last <= batch:
+        return value
+    axis = Const(batch) if last == batch + 1 else tuple_of(map(Const, range(batch, last)))
+    if last == batch + 1:
+        axis = Const(-1)
+    return call(emitter.builder, jnp.sum, value, axis=axis)
+
+

@@ -1,0 +1,323 @@
+"""What the scheduler may ask about the values of one function: facts, domains, containers, positions, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from invcompiler.ir.interval import REAL, Interval
+from invcompiler.ir.nodes import Apply, Const, Display, Equation, Function, Slice, Tree, Var
+from invcompiler.ir.walk import leaves
+from invcompiler.rules.canonical import Call, canonical
+from invcompiler.rules.registry import InverseRule, inverse_rules
+from invcompiler.schedule.facts import Facts
+from invcompiler.schedule.positions import END, SIZE, Position, linear, plus, symbol, terms_of
+from invcompiler.schedule.taint import tainted
+from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permuted, Region, Span1
+
+
+@dataclass(eq=False)
+class Context:
+    """`result` is the function's result tree: where nothing else is known, an unknown is like the output."""
+
+    function: Function
+    facts: Facts
+    intervals: Mapping[Var, Interval]
+    unknown: frozenset[Var]
+    result: Tree
+    enter: Callable[..., Any]
+    defining: dict[Var, Equation] = field(default_factory=dict)
+    _calls: dict[Equation, Call | None] = field(default_factory=dict)
+
+    @cached_property
+    def tainted(self) -> frozenset[Var]:
+        """Return the vars that depend on the unknowns, in nested blocks too."""
+        return tainted(self.function.body, self.unknown)
+
+    # ---- calls and rules --------------------------------------------------------------------
+
+    def call(self, equation: Apply) -> Call | None:
+        """Return the call in canonical form, or None if its callee is not one that rules speak of."""
+        if equation not in self._calls:
+            self._calls[equation] = canonical(equation)
+        return self._calls[equation]
+
+    def rules(self, call: Call, argument: str) -> tuple[InverseRule, ...]:
+        return tuple(rule for rule in inverse_rules(call.fn) if rule.argument == argument)
+
+    def interval(self, tree: Tree) -> Interval:
+        if isinstance(tree, Var):
+            return self.intervals.get(tree, REAL)
+        return REAL
+
+    # ---- containers -------------------------------------------------------------------------
+
+    def is_container(self, var: Var) -> bool | None:
+        """Whether `var` is a tuple, list, dict or the like; None if it may be either."""
+        structure = self.structure(var)
+        if structure is not None:
+            return True
+        return False if self.facts.shape(var) is not None else None
+
+    def is_field(self, var: Var, name: str) -> bool:
+        """Whether `.name` of `var` is a part of it (a field of a namedtuple or dataclass)."""
+        structure = self.structure(var)
+        if structure is None or structure.kind in (tuple, list, dict):
+            return False
+        return name in (structure.keys or ())
+
+    def structure(self, var: Var) -> Any:
+        """Return what is known of `var` as a container: an object with `kind`, `keys` and `length`."""
+        found = self.facts.structure(var)
+        if found is not None or var not in self.unknown or len(self.unknown) != 1:
+            return found
+        if isinstance(self.result, Display) and self.facts.shape(var) is None:
+            return Like(self.result.kind, self.result.keys, len(self.result.items))
+        return None
+
+    def item_keys(self, whole: Var, items: Iterable[Item]) -> tuple[Any, ...] | None:
+        """Return the keys of all items of `whole`, in order, or None if they can't be told."""
+        items = list(items)
+        if any(item.key in ("real", "imag") and item.attribute for item in items):
+            return ("real", "imag")
+        structure = self.structure(whole)
+        if structure is not None:
+            return tuple(structure.keys or range(structure.length))
+        arities = {item.arity for item in items if item.arity is not None}
+        return tuple(range(arities.pop())) if len(arities) == 1 else None
+
+    # ---- positions along an axis ------------------------------------------------------------
+
+    def static_int(self, tree: Tree, default: int | None = None) -> int | None:
+        if tree == Const(None):
+            return default
+        if isinstance(tree, Const):
+            return tree.value if isinstance(tree.value, int) else None
+        known = self.facts.static(tree)
+        return known.value if known is not None and isinstance(known.value, int) else None
+
+    def position(self, tree: Tree, whole: Tree, axis: int) -> Position | None:
+        """Return where index `tree` points along `axis`, or None if it is not one integer."""
+        if isinstance(tree, Const):
+            if type(tree.value) is not int:
+                return None
+            return tree.value if tree.value >= 0 else plus(END, tree.value)
+        if not isinstance(tree, Var) or self.facts.shape(tree):
+            return None
+        static = self.static_int(tree)
+        if static is not None and static < 0:
+            return plus(END, static)
+        return self.expand(tree)
+
+    def expand(self, tree: Tree, depth: int = 8) -> Position:
+        """Return an integer value as a linear expression over the values that it is computed from."""
+        if isinstance(tree, Const) and type(tree.value) is int:
+            return tree.value
+        call = self._integer_call(tree) if depth else None
+        if call is not None:
+            one, other = (self.expand(arg, depth - 1) for arg in list(call.arguments.values())[:2])
+            if call.fn is jnp.add:
+                return plus(one, other)
+            if call.fn is jnp.subtract:
+                return plus(one, other, -1)
+            for factor, value in ((one, other), (other, one)):
+                if isinstance(factor, int):
+                    return plus(0, value, factor)
+        return symbol(tree)
+
+    def _integer_call(self, tree: Tree) -> Call | None:
+        made = self.defining.get(tree) if isinstance(tree, Var) else None
+        call = self.call(made) if isinstance(made, Apply) else None
+        wanted = (jnp.add, jnp.subtract, jnp.multiply)
+        return call if call is not None and call.fn in wanted else None
+
+    def slice_region(self, axis: int, part: Slice, step: int, whole: Tree) -> Span1 | None:
+        if step == 0:
+            return None
+        if step < 0:
+            whole_axis = part.lower == part.upper == Const(None) and step == -1
+            return Span1(axis, END, 0, -1) if whole_axis else None
+        start = 0 if part.lower == Const(None) else self.position(part.lower, whole, axis)
+        stop = END if part.upper == Const(None) else self.position(part.upper, whole, axis)
+        if start is None or stop is None:
+            return None
+        return Span1(axis, start, stop, step)
+
+    def dim(self, tree: Tree, axis: int) -> Position | None:
+        """Return the size of `tree` along `axis`."""
+        found = self.facts.dim(tree, axis)
+        if found is None or isinstance(found, int):
+            return found
+        return linear(dict(found.terms), Fraction(found.constant))
+
+    def settle(self, position: Position, whole: Var, axis: int) -> Position:
+        """Return `position` in a form in which equal positions along `axis` of `whole` are equal."""
+        terms, constant = terms_of(position)
+        if SIZE in terms:
+            size = self.dim(whole, axis)
+            if size is not None:
+                factor = terms.pop(SIZE)
+                return self.settle(plus(linear(terms, constant), size, factor), whole, axis)
+        for name in list(terms):
+            value = self._integer(name)
+            if value is not None:
+                factor = terms.pop(name)
+                more, shift = terms_of(plus(0, value, factor))
+                for other, coefficient in more.items():
+                    terms[other] = terms.get(other, Fraction(0)) + coefficient
+                constant += shift
+        return linear(terms, constant)
+
+    def _integer(self, name: Any) -> Position | None:
+        """Return what a symbol is worth, if more can be said of it than its name."""
+        if not isinstance(name, Var):
+            return None
+        static = self.static_int(name)
+        if static is not None:
+            return static
+        found = self.facts.value_dim(name)
+        if found is None or isinstance(found, int):
+            return found
+        position = linear(dict(found.terms), Fraction(found.constant))
+        return None if position == symbol(name) else position
+
+    # ---- arrays known today -----------------------------------------------------------------
+
+    def concrete_shape(self, var: Tree) -> tuple[int, ...] | None:
+        shape = self.facts.shape(var)
+        if shape is None or not all(isinstance(size, int) for size in shape):
+            return None
+        return shape
+
+    def is_integer_array(self, tree: Tree) -> bool:
+        if isinstance(tree, Display):
+            return tree.kind in (list, tuple)
+        dtype = self.facts.dtype(tree)
+        return dtype is not None and np.issubdtype(dtype, np.integer)
+
+    def array(self, tree: Tree) -> np.ndarray | None:
+        """Return the value that an index or mask has today, if it can be told."""
+        static = self.facts.static(tree)
+        if static is not None:
+            return np.asarray(static.value)
+        return self.facts.array_value(tree)
+
+    def is_permutation(self, region: Permuted, whole: Var) -> bool:
+        value = self.array(region.index)
+        if value is None or value.ndim != 1 or value.dtype.kind not in "iu":
+            return False
+        size = self.dim(whole, region.axis)
+        if isinstance(size, int) and size != len(value):
+            return False
+        return np.array_equal(np.sort(value % max(len(value), 1)), np.arange(len(value)))
+
+    def elements(self, region: Region, shape: tuple[int, ...]) -> np.ndarray | None:
+        """Return which elements of an array of `shape` are in `region`."""
+        inside = np.zeros(shape, bool)
+        if isinstance(region, Except):
+            inner = self.elements(region.region, shape)
+            return None if inner is None else ~inner
+        if isinstance(region, Masked):
+            mask = self.array(region.mask)
+            if mask is None:
+                return None
+            return np.broadcast_to(mask.astype(bool) == region.inside, shape)
+        index = self.literal_index(region, shape)
+        if index is None:
+            return None
+        inside[index] = True
+        return inside
+
+    def literal_index(self, region: Region, shape: tuple[int, ...]) -> Any:
+        match region:
+            case Span1(axis=axis, start=start, stop=stop, step=step):
+                size = shape[axis]
+                bounds = [self._number(p, size) for p in (start, stop)]
+                if None in bounds:
+                    return None
+                picked = slice(None, None, -1) if step < 0 else slice(bounds[0], bounds[1], step)
+                return (slice(None),) * (axis % len(shape)) + (picked,)
+            case Permuted(axis=axis, index=tree):
+                value = self.array(tree)
+                return None if value is None else (slice(None),) * (axis % len(shape)) + (value,)
+            case Elements(index=tree):
+                return self._literal(tree)
+            case _:
+                return None
+
+    def _number(self, position: Position, size: int) -> int | None:
+        terms, constant = terms_of(position)
+        for name, factor in terms.items():
+            value = size if name == SIZE else self._integer(name)
+            if not isinstance(value, int):
+                return None
+            constant += factor * value
+        return int(constant)
+
+    def _literal(self, tree: Tree) -> Any:
+        match tree:
+            case Const():
+                return tree.value
+            case Slice():
+                parts = [self.static_int(p) for p in (tree.lower, tree.upper, tree.step)]
+                given = (tree.lower, tree.upper, tree.step)
+                if any(v is None and t != Const(None) for v, t in zip(parts, given, strict=True)):
+                    return None
+                return slice(*parts)
+            case Display(kind=kind) if kind is tuple:
+                items = [self._literal(item) for item in tree.items]
+                return None if any(item is None for item in items) else tuple(items)
+            case _:
+                return self.array(tree)
+
+    def mask(self, tree: Tree) -> tuple[Tree, bool] | None:
+        """Return (mask, True) if `tree` holds only zeros and ones, (mask, False) if it is `1 - mask` or `~mask`."""
+        made = self.defining.get(tree) if isinstance(tree, Var) else None
+        call = self.call(made) if isinstance(made, Apply) else None
+        if call is not None:
+            values = list(call.arguments.values())
+            if call.fn is jnp.subtract and values[0] in (Const(1), Const(1.0)):
+                inner = self.mask(values[1])
+                return None if inner is None else (inner[0], not inner[1])
+            if call.fn in (jnp.logical_not, jnp.invert, jnp.bitwise_not):
+                inner = self.mask(values[0])
+                return None if inner is None else (inner[0], not inner[1])
+        if not isinstance(tree, Var) or set(leaves(tree)) & self.unknown:
+            return None
+        if self.facts.dtype(tree) == np.bool_:
+            return (tree, True)
+        value = self.array(tree)
+        if value is not None and value.size and np.isin(value, (0, 1)).all():
+            return (tree, True)
+        return None
+
+    # ---- likeness ---------------------------------------------------------------------------
+
+    def like(self, var: Var, known: Iterable[Var]) -> Var | None:
+        """Return a known var of the same shape and dtype as `var`; the output first."""
+        candidates = [leaf for leaf in leaves(self.result)]
+        for candidate in candidates:
+            if candidate in known and self.facts.same_shape(var, candidate) is True:
+                return candidate
+        if len(candidates) == 1 and candidates[0] in known and self._may_be_like(var):
+            return candidates[0]
+        return None
+
+    def _may_be_like(self, var: Var) -> bool:
+        """An unknown whose shape nothing tells is taken to be like the output (verified when it is called)."""
+        return var in self.unknown and self.facts.shape(var) is None
+
+
+@dataclass(frozen=True)
+class Like:
+    """The structure that an unknown has if it is like the output."""
+
+    kind: type
+    keys: tuple[Any, ...] | None
+    length: int

@@ -1,0 +1,91 @@
+"""Running one call in reverse: the one unknown operand from the value and the other operands, by a rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from invcompiler.ir.interval import Interval
+from invcompiler.ir.nodes import Apply, Equation, Tree, Var
+from invcompiler.ir.walk import leaves
+from invcompiler.rules.canonical import Call
+from invcompiler.rules.registry import InverseRule, Kind, Refusal
+from invcompiler.schedule.plan import Isolate
+from invcompiler.schedule.regions import Piece
+
+if TYPE_CHECKING:
+    from invcompiler.schedule.solve import Solver
+
+
+def whole(solver: Solver, equation: Apply) -> Isolate | None:
+    """Return the step that isolates the unknown operand of `equation`, whose value is known."""
+    call = solver.call(equation)
+    if call is None or equation.out not in solver.known:
+        return None
+    found = lone_unknown(solver, call)
+    if found is None:
+        return None
+    name, var = found
+    rule = choose(solver, equation, call, name, var)
+    return None if rule is None else Isolate(equation, call, rule, equation.out, var)
+
+
+def lone_unknown(solver: Solver, call: Call) -> tuple[str, Var] | None:
+    """Return the one argument that is an unknown var, if all of the others are known."""
+    unknown = unknown_arguments(solver, call)
+    if len(unknown) != 1:
+        return None
+    name, tree = next(iter(unknown.items()))
+    return (name, tree) if isinstance(tree, Var) else None
+
+
+def unknown_arguments(solver: Solver, call: Call) -> dict[str, Tree]:
+    return {
+        name: tree
+        for name, tree in call.arguments.items()
+        if any(var not in solver.known for var in leaves(tree))
+    }
+
+
+def choose(
+    solver: Solver, equation: Apply, call: Call, name: str, var: Var
+) -> InverseRule | None:
+    """Return the first rule for the argument that applies; note why the others do not."""
+    for rule in solver.context.rules(call, name):
+        refusal = check(solver, call, rule, var)
+        if refusal is None:
+            return rule
+        solver.refusals.setdefault(equation, refusal)
+    return None
+
+
+def check(solver: Solver, call: Call, rule: InverseRule, var: Tree
+) -> Refusal | Branching | None:
+    context = solver.context
+    if not rule.domain.includes(context.interval(var)):
+        return Branching(rule, context.interval(var))
+    return rule.refusal(call, context.facts)
+
+
+@dataclass(frozen=True)
+class Branching:
+    """A rule does not apply since the function is injective on its domain only."""
+
+    rule: InverseRule
+    interval: Interval
+
+
+def partial(solver: Solver, equation: Equation, piece: Piece) -> tuple[Isolate, Var] | None:
+    """Run an elementwise call in reverse on a value that is known on `piece.region` only."""
+    if not isinstance(equation, Apply):
+        return None
+    call = solver.call(equation)
+    found = None if call is None else lone_unknown(solver, call)
+    if call is None or found is None:
+        return None
+    name, var = found
+    rule = choose(solver, equation, call, name, var)
+    if rule is None or rule.kind is not Kind.ELEMENTWISE:
+        return None
+    fresh = Var(var.name, var.span)
+    return Isolate(equation, call, rule, piece.source, fresh, piece.region), var

@@ -1,0 +1,53 @@
+"""The values of a loop by their role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from invcompiler.ir.nodes import Display, Each, Enumerate, Iter, Loop, Range, Reversed, Tree, Var, Zip
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The values of a loop by their role; `items` are (var in the body, container) of each item."""
+
+    loop: Loop
+    carries: tuple[Var, ...]
+    items: tuple[tuple[Var, Tree], ...]
+    new_carries: tuple[Tree, ...]
+    collected: tuple[Tree, ...]
+
+    @property
+    def final(self) -> tuple[Var, ...]:
+        return self.loop.outs[: len(self.carries)]
+
+    @property
+    def collections(self) -> tuple[Var, ...]:
+        return self.loop.outs[len(self.carries) :]
+
+
+def parts_of(loop: Loop) -> Parts:
+    n = len(loop.init)
+    assert isinstance(loop.body.result, Display)
+    results = loop.body.result.items
+    containers = [] if loop.iterable is None else list(containers_of(loop.iterable))
+    items = tuple(zip(loop.body.params[n:], containers, strict=True))
+    return Parts(loop, loop.body.params[:n], items, results[:n], results[n:])
+
+
+def containers_of(iterable: Iter) -> Iterator[Tree]:
+    """Yield, for each item of the loop's body, what it is taken from; counters come from what bounds them."""
+    match iterable:
+        case Range():
+            yield Display(tuple, (iterable.start, iterable.stop, iterable.step))
+        case Each():
+            yield iterable.value
+        case Zip():
+            for part in iterable.parts:
+                yield from containers_of(part)
+        case Enumerate():
+            yield iterable.start
+            yield from containers_of(iterable.part)
+        case Reversed():
+            yield from containers_of(iterable.part)

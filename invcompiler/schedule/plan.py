@@ -1,0 +1,175 @@
+"""What the scheduler decides: an order of steps, each of which makes a value of the forward program known.
+
+A `Plan` is a value that can be printed and tested; the passes that emit code are loops over it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Union
+
+from invcompiler.ir.nodes import Apply, Branch, Equation, Loop, Tree, Var
+from invcompiler.rules.canonical import Call
+from invcompiler.rules.registry import InverseRule
+from invcompiler.schedule.regions import Piece, Region, View
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """Run an equation as it stands: all that it reads is known."""
+
+    equation: Equation
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return self.equation.outs
+
+
+@dataclass(frozen=True, eq=False)
+class ShapeQuery:
+    """Run an equation that reads only the shape or dtype of the still unknown `of`.
+
+    `like` is a known var of the same shape and dtype; None if only literals can answer.
+    """
+
+    equation: Apply
+    of: Var
+    like: Var | None
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return self.equation.outs
+
+
+@dataclass(frozen=True, eq=False)
+class Isolate:
+    """Recover the one unknown operand of a call from its value and the other operands, by a rule.
+
+    `output` holds the call's value and `solved` takes the operand's: the call's own vars, or, where the value is known on
+    `region` only, vars that hold the right elements there and anything elsewhere.
+    """
+
+    equation: Apply
+    call: Call
+    rule: InverseRule
+    output: Var
+    solved: Var
+    region: Region | None = None
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Take `part` out of `source`, which holds at least those elements of the whole.
+    """
+
+    part: Var
+    source: Var
+    view: View
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.part,)
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """Put a whole together from pieces that cover it."""
+
+    whole: Var
+    pieces: tuple[Piece, ...]
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.whole,)
+
+
+@dataclass(frozen=True, eq=False)
+class Collect:
+    """Solve an elementwise linear system: `values[i] == sum(rows[i][j] * solved[j]) + offsets[i]`.
+
+    Coefficients and offsets are sums of products over known trees (`schedule/affine.py`).
+    """
+
+    values: tuple[Var, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    offsets: tuple[Any, ...]
+    solved: tuple[Var, ...]
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return self.solved
+
+
+@dataclass(frozen=True, eq=False)
+class CallInverse:
+    """Call the inverse of a function that the program calls.
+
+    `unknown` are the parameters that it recovers, `solved` the vars that take them; `known` gives the other parameters.
+    `sources` hold the call's value, or the items `selection` of it.
+    """
+
+    equation: Apply
+    entered: Any
+    unknown: tuple[Var, ...]
+    solved: tuple[Var, ...]
+    known: tuple[tuple[Var, Tree], ...]
+    selection: tuple[Any, ...] | None
+    sources: tuple[Var, ...]
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return self.solved
+
+
+@dataclass(frozen=True, eq=False)
+class InvertLoop:
+    """Run a loop whose unknowns are recovered step by step, from its last step to its first or (`backwards=False`) onwards.
+
+    `plan` solves the body. `carried` numbers the carried values that the new loop carries; `precomputed` those that are
+    known from the start, whose value at each step is collected first; `items` the unknown items (number, container);
+    `collected` the collections that are read.
+    """
+
+    equation: Loop
+    plan: Plan
+    backwards: bool
+    carried: tuple[int, ...]
+    precomputed: tuple[int, ...]
+    items: tuple[tuple[int, Var], ...]
+    collected: tuple[int, ...]
+    solved: tuple[Var, ...]
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return self.solved
+
+
+@dataclass(frozen=True, eq=False)
+class InvertBranch:
+    """Recover unknowns in the block that was taken; every block's plan recovers the same ones."""
+
+    equation: Branch
+    plans: tuple[Plan, ...]
+    solved: tuple[Var, ...]
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return self.solved
+
+
+Step = Union[
+    Forward, ShapeQuery, Isolate, Read, Join, Collect, CallInverse, InvertLoop, InvertBranch
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """`steps`, in an order in which they can run, make `targets` known from `given`."""
+
+    given: tuple[Var, ...]
+    steps: tuple[Step, ...]
+    targets: tuple[Var, ...]

@@ -1,0 +1,222 @@
+"""The one scheduler: given the values known so far, which equation can run next, and in which direction?
+
+An equation runs forward when its operands are known; it runs in reverse when its value and enough operands are known and
+a rule isolates the rest. Knowledge may be partial: known parts of a value join until they cover it. Values that stay
+unknown although several equations speak of them are collected by an affine analysis.
+
+The work is driven by events (a value became known, so its neighbours are looked at again): linear in the number of
+equations. The plan does not depend on the order of statements.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Var
+from invcompiler.ir.walk import operands
+from invcompiler.rules import indexed
+from invcompiler.rules.canonical import Call
+from invcompiler.schedule import affine, blocked, calls, isolate, loops, views
+from invcompiler.schedule.context import Context
+from invcompiler.schedule.cover import covers, region_within
+from invcompiler.schedule.plan import Forward, Join, Plan, Read, ShapeQuery, Step
+from invcompiler.schedule.regions import Agreement, Piece, View
+
+
+def solve(block: Block, given: Iterable[Var], targets: Iterable[Var], context: Context) -> Plan:
+    """Return a plan that makes `targets` known from `given`, or raise an InversionError that says what is in the way."""
+    solver = Solver(block, tuple(given), context)
+    solver.run(tuple(targets))
+    missing = [target for target in targets if target not in solver.known]
+    if missing:
+        raise blocked.explain(solver, missing)
+    return Plan(tuple(given), tuple(solver.steps), tuple(targets))
+
+
+@dataclass
+class Solver:
+    """The state of one fixed point over one block."""
+
+    block: Block
+    given: tuple[Var, ...]
+    context: Context
+    known: set[Var] = field(default_factory=set)
+    steps: list[Step] = field(default_factory=list)
+    pieces: dict[Var, list[Piece]] = field(default_factory=dict)
+    refusals: dict[Equation, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.graph = views.Graph(self.block, self.context)
+        self.defining = self.graph.defining
+        self.waiting = {e: len(self.graph.reads(e)) for e in self.graph.equations}
+        self.events: deque[Callable[[], None]] = deque()
+        self.reverse: deque[Equation] = deque()
+        self.used: set[Equation] = set()
+        self._order = {var: number for number, var in enumerate(self.graph.in_order())}
+
+    # ---- the fixed point --------------------------------------------------------------------
+
+    def run(self, targets: tuple[Var, ...]) -> None:
+        for equation in self.graph.equations:
+            if not self.waiting[equation]:
+                self.events.append(lambda equation=equation: self.forward(equation))
+        for var in self.given:
+            self.learn(var)
+        while True:
+            self.settle()
+            if all(target in self.known for target in targets):
+                return
+            if not self.collect() and not self.poll():
+                return
+
+    def settle(self) -> None:
+        """Run every step that is possible, forward ones first."""
+        while self.events or self.reverse:
+            if self.events:
+                self.events.popleft()()
+            else:
+                self.invert(self.reverse.popleft())
+
+    def learn(self, var: Var) -> None:
+        """Note that `var` is known, and look at its neighbours again."""
+        if var in self.known:
+            return
+        self.known.add(var)
+        self.events.append(lambda: self.propagate(var))
+
+    def take(self, step: Step) -> None:
+        """Add a step to the plan; what it solves is known."""
+        self.steps.append(step)
+        for var in step.solves:
+            self.learn(var)
+
+    def propagate(self, var: Var) -> None:
+        for equation in self.graph.users.get(var, ()):
+            self.waiting[equation] -= 1
+            if not self.waiting[equation]:
+                self.forward(equation)
+            else:
+                self.reverse.append(equation)
+        if var in self.defining:
+            self.reverse.append(self.defining[var])
+        for view in self.graph.views_of_whole.get(var, ()):
+            self.read(view, None)
+        for view in self.graph.views_of_part.get(var, ()):
+            self.add_piece(view.whole, Piece(view.region, var))
+        for agreement in self.graph.agreements.get(var, ()):
+            self.agree(agreement, var)
+
+    def forward(self, equation: Equation) -> None:
+        if equation in self.used or all(out in self.known for out in equation.outs):
+            return
+        self.used.add(equation)
+        self.take(Forward(equation))
+
+    # ---- partial knowledge ------------------------------------------------------------------
+
+    def read(self, view: View, piece: Piece | None) -> None:
+        """Learn a part from the whole, or from a piece of the whole that holds it."""
+        if view.part in self.known or not self.graph.is_readable(view, self.known):
+            return
+        source = view.whole if piece is None else piece.source
+        if piece is not None and piece.compact and piece.region != view.region:
+            return
+        region = None if piece is not None and piece.compact else view.region
+        self.take(Read(view.part, source, View(view.part, view.whole, region)))
+
+    def add_piece(self, whole: Var, piece: Piece) -> None:
+        """Note that a part of `whole` is known; join when the parts cover it."""
+        if whole in self.known:
+            return
+        pieces = self.pieces.setdefault(whole, [])
+        if any(piece.region == other.region for other in pieces):
+            return
+        pieces.append(piece)
+        chosen = covers(whole, pieces, self.context)
+        if chosen is not None:
+            self.take(Join(whole, chosen))
+            return
+        for view in self.graph.views_of_whole.get(whole, ()):
+            if region_within(view.region, piece, whole, self.context):
+                self.read(view, piece)
+        for agreement in self.graph.agreements.get(whole, ()):
+            if agreement.region == piece.region and not piece.compact:
+                self.add_piece(agreement.other_than(whole), piece)
+        self.carry_piece(whole, piece)
+
+    def carry_piece(self, whole: Var, piece: Piece) -> None:
+        """An elementwise function may run in reverse on the known elements alone."""
+        if piece.compact:
+            return
+        if whole in self.defining:
+            self.events.append(lambda: self.isolate_piece(self.defining[whole], piece))
+
+    def isolate_piece(self, equation: Equation, piece: Piece) -> None:
+        found = isolate.partial(self, equation, piece)
+        if found is None:
+            return
+        step, target = found
+        self.take(step)
+        self.add_piece(target, Piece(piece.region, step.solved, compact=False))
+
+    def agree(self, agreement: Agreement, var: Var) -> None:
+        if not self.graph.is_readable(agreement, self.known):
+            return
+        other = agreement.other_than(var)
+        self.add_piece(other, Piece(agreement.region, var, compact=False))
+
+    def call(self, equation: Apply) -> Call | None:
+        """Return the canonical form of a call; that of `x.at[i].add(v)` has an entry of its own."""
+        parts = self.graph.at_parts(equation)
+        return self.context.call(equation) if parts is None else indexed.at_call(*parts)
+
+    def order(self, var: Var) -> int:
+        return self._order[var]
+
+    def solve_inner(self, block: Block, given: tuple[Var, ...], targets: tuple[Var, ...]) -> Plan:
+        return solve(block, given, targets, self.context)
+
+    # ---- steps in reverse -------------------------------------------------------------------
+
+    def invert(self, equation: Equation) -> None:
+        """Try to run one equation in reverse."""
+        if equation in self.used:
+            return
+        match equation:
+            case Apply():
+                step = isolate.whole(self, equation) or calls.invert(self, equation)
+            case Loop():
+                step = loops.invert(self, equation)
+            case Branch():
+                step = loops.invert_branch(self, equation)
+            case _:
+                step = None
+        if step is not None:
+            self.used.add(equation)
+            self.take(step)
+
+    def collect(self) -> bool:
+        """Solve a small linear system of values that stay entangled; say whether one was found."""
+        step = affine.collect(self)
+        if step is None:
+            return False
+        self.take(step)
+        return True
+
+    def poll(self) -> bool:
+        """Answer questions about shapes of values that are not known yet; say whether there was one."""
+        found = [e for e in self.graph.shape_queries if e.out not in self.known]
+        steps = [step for equation in found if (step := self.shape_query(equation)) is not None]
+        for step in steps:
+            self.used.add(step.equation)
+            self.take(step)
+        return bool(steps)
+
+    def shape_query(self, equation: Apply) -> ShapeQuery | None:
+        unknown = [var for var in operands(equation) if var not in self.known]
+        if len(unknown) != 1:
+            return None
+        return ShapeQuery(equation, unknown[0], self.context.like(unknown[0], self.known))

@@ -1,0 +1,376 @@
+"""The equations of a block as a graph: who reads what, and which values are parts of which.
+
+A use of `x.at[i].set(v)` is one node that reads `x`, `i` and `v`. Equations that read only the shape of a value are kept
+apart: they can run before the value is known.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from invcompiler.ir.nodes import (
+    Apply,
+    Block,
+    Const,
+    Display,
+    Equation,
+    Method,
+    Ref,
+    Slice,
+    Tree,
+    Var,
+)
+from invcompiler.ir.walk import free_vars, leaves, operands
+from invcompiler.schedule.context import Context
+from invcompiler.schedule.positions import END, plus, terms_of
+from invcompiler.schedule.regions import (
+    Agreement,
+    Elements,
+    Except,
+    Item,
+    Masked,
+    Permuted,
+    Region,
+    Span1,
+    View,
+)
+
+_SHAPE_ATTRIBUTES = frozenset({"shape", "ndim", "size", "dtype"})
+_SHAPE_FUNCTIONS = (jnp.shape, jnp.ndim, jnp.size, jnp.zeros_like, jnp.ones_like, jnp.empty_like)
+_FULL = Slice(Const(None), Const(None), Const(None))
+
+
+class Graph:
+    """Neighbourhoods of the equations of `block`."""
+
+    def __init__(self, block: Block, context: Context):
+        self.context = context
+        self.block = block
+        self.free = free_vars(block)
+        self.all_defining: dict[Var, Equation] = {
+            out: equation for equation in block.equations for out in equation.outs
+        }
+        links = {e for e in block.equations if self._is_at_link(e)}
+        self.equations = [e for e in block.equations if e not in links]
+        self.defining = {out: e for e in self.equations for out in e.outs}
+        context.defining.update(self.all_defining)
+        self._reads = {e: self._operands(e) for e in self.equations}
+        self.users: dict[Var, list[Equation]] = defaultdict(list)
+        for equation, vars_ in self._reads.items():
+            for var in vars_:
+                self.users[var].append(equation)
+        self.shape_queries = [e for e in self.equations if is_shape_query(e)]
+        self.views_of_whole: dict[Var, list[View]] = defaultdict(list)
+        self.views_of_part: dict[Var, list[View]] = defaultdict(list)
+        self.agreements: dict[Var, list[Agreement]] = defaultdict(list)
+        self.awaiting: dict[Var, list[View | Agreement]] = defaultdict(list)
+        for equation in self.equations:
+            for relation in relations(equation, self):
+                self._enter(relation)
+
+    def in_order(self) -> Iterable[Var]:
+        """Yield the vars of the block, those from outside first."""
+        yield from self.block.params
+        yield from self.free
+        for equation in self.block.equations:
+            yield from equation.outs
+
+    def reads(self, equation: Equation) -> tuple[Var, ...]:
+        return self._reads[equation]
+
+    def is_readable(self, relation: View | Agreement, known: set[Var]) -> bool:
+        """Whether the index or mask of the relation is known."""
+        return all(var in known for var in region_vars(relation.region))
+
+    def _enter(self, relation: View | Agreement) -> None:
+        if isinstance(relation, View):
+            self.views_of_whole[relation.whole].append(relation)
+            self.views_of_part[relation.part].append(relation)
+        else:
+            self.agreements[relation.one].append(relation)
+            self.agreements[relation.other].append(relation)
+        for var in region_vars(relation.region):
+            self.awaiting[var].append(relation)
+
+    # ---- `x.at[i].set(v)` -------------------------------------------------------------------
+
+    def _is_at_link(self, equation: Equation) -> bool:
+        if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
+            return False
+        if equation.fn.value is getattr:
+            return equation.args[1] == Const("at")
+        return equation.fn.value is operator.getitem and self._is_at(equation.args[0])
+
+    def _is_at(self, tree: Tree) -> bool:
+        made = self.all_defining.get(tree) if isinstance(tree, Var) else None
+        return made is not None and _is_getattr(made, "at")
+
+    def at_parts(self, equation: Equation) -> tuple[str, Tree, Tree, tuple[Tree, ...]] | None:
+        """Return method, base, index and arguments of `base.at[index].method(*arguments)`."""
+        if not isinstance(equation, Apply) or not isinstance(equation.fn, Method):
+            return None
+        link = equation.args[0]
+        picked = self.all_defining.get(link) if isinstance(link, Var) else None
+        if not isinstance(picked, Apply) or not _is(picked, operator.getitem):
+            return None
+        base = picked.args[0]
+        made = self.all_defining.get(base) if isinstance(base, Var) else None
+        if not isinstance(made, Apply) or not _is_getattr(made, "at"):
+            return None
+        return equation.fn.name, made.args[0], picked.args[1], equation.args[1:]
+
+    def _operands(self, equation: Equation) -> tuple[Var, ...]:
+        parts = self.at_parts(equation)
+        if parts is None:
+            return operands(equation)
+        _, base, index, arguments = parts
+        assert isinstance(equation, Apply)
+        trees = (base, index, *arguments, *(value for _, value in equation.kwargs))
+        return tuple(dict.fromkeys(leaf for tree in trees for leaf in leaves(tree)))
+
+
+def _is(equation: Equation | None, fn: Any) -> bool:
+    return (
+        isinstance(equation, Apply)
+        and isinstance(equation.fn, Ref)
+        and equation.fn.value is fn
+    )
+
+
+def _is_getattr(equation: Equation, name: str) -> bool:
+    return (
+        isinstance(equation, Apply) and _is(equation, getattr) and equation.args[1] == Const(name)
+    )
+
+
+def is_shape_query(equation: Equation) -> bool:
+    """Whether the equation reads the shape or dtype of its operand and nothing else."""
+    if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
+        return False
+    if equation.fn.value is getattr:
+        name = equation.args[1]
+        return isinstance(name, Const) and name.value in _SHAPE_ATTRIBUTES
+    return equation.fn.value is len or any(equation.fn.value is f for f in _SHAPE_FUNCTIONS)
+
+
+def region_vars(region: Region) -> tuple[Var, ...]:
+    """Return the vars that must be known to speak of `region`."""
+    match region:
+        case Elements(index=tree) | Masked(mask=tree) | Permuted(index=tree):
+            return tuple(leaves(tree))
+        case Except(region=inner):
+            return region_vars(inner)
+        case Span1(start=start, stop=stop):
+            symbols = [name for end in (start, stop) for name in terms_of(end)[0]]
+            return tuple(name for name in symbols if isinstance(name, Var))
+        case _:
+            return ()
+
+
+# ---- relations ------------------------------------------------------------------------------------
+
+
+def relations(equation: Equation, graph: Graph) -> Iterable[View | Agreement]:
+    """Yield what an equation says of parts and wholes."""
+    if not isinstance(equation, Apply):
+        return
+    parts = graph.at_parts(equation)
+    if parts is not None:
+        yield from _of_at(equation, *parts, graph)
+    elif _is(equation, operator.getitem):
+        yield from _of_getitem(equation, graph)
+    elif _is(equation, getattr):
+        yield from _of_getattr(equation, graph)
+    else:
+        yield from _of_call(equation, graph)
+
+
+def _of_at(
+    equation: Apply, method: str, base: Tree, index: Tree, arguments: tuple, graph: Graph
+) -> Iterable[View | Agreement]:
+    region = array_region(index, base, graph.context)
+    if region is None or not isinstance(base, Var):
+        return
+    if method == "get":
+        yield View(equation.out, base, region)
+    elif not isinstance(region, Permuted):
+        yield Agreement(equation.out, base, Except(region))
+        value = arguments[0] if arguments else None
+        if method == "set" and isinstance(value, Var):
+            yield View(value, equation.out, region)
+
+
+def _of_getitem(equation: Apply, graph: Graph) -> Iterable[View]:
+    whole, index = equation.args
+    if not isinstance(whole, Var):
+        return
+    container = graph.context.is_container(whole)
+    if isinstance(index, Const) and (isinstance(index.value, str) or container):
+        yield View(equation.out, whole, Item(index.value, equation.arity))
+    elif equation.arity is not None and container is not False:
+        assert isinstance(index, Const)
+        yield View(equation.out, whole, Item(index.value, equation.arity))
+    else:
+        region = array_region(index, whole, graph.context, equation.arity)
+        if region is not None:
+            yield View(equation.out, whole, region)
+
+
+def _of_getattr(equation: Apply, graph: Graph) -> Iterable[View]:
+    whole, name = equation.args
+    if not isinstance(whole, Var) or not isinstance(name, Const):
+        return
+    if name.value in ("real", "imag") or graph.context.is_field(whole, name.value):
+        yield View(equation.out, whole, Item(name.value, attribute=True))
+
+
+def _of_call(equation: Apply, graph: Graph) -> Iterable[View | Agreement]:
+    call = graph.context.call(equation)
+    if call is None:
+        return
+    given = call.arguments
+    if call.fn in (jnp.concatenate, lax.concatenate, jnp.stack):
+        yield from _of_concatenation(equation, call.fn, given, graph)
+    elif call.fn is jnp.take and isinstance(given.get("a"), Var):
+        axis = given.get("axis")
+        if isinstance(axis, Const) and isinstance(axis.value, int):
+            yield View(equation.out, given["a"], Permuted(axis.value, given["indices"], True))
+    elif call.fn is jnp.where and given.get("x") is not None:
+        yield from _of_where(equation, given)
+    elif call.fn is jnp.multiply:
+        yield from _of_masked_product(equation, given, graph)
+    elif call.fn is jnp.add:
+        yield from _of_masked_sum(equation, given, graph)
+    elif call.fn is lax.complex:
+        for key, part in zip(("real", "imag"), given.values(), strict=False):
+            if isinstance(part, Var):
+                yield View(part, equation.out, Item(key, attribute=True))
+    elif call.fn is jnp.real or call.fn is jnp.imag:
+        whole = next(iter(given.values()))
+        if isinstance(whole, Var):
+            yield View(equation.out, whole, Item(call.fn.__name__, attribute=True))
+
+
+def _of_concatenation(equation: Apply, fn: Any, given: dict, graph: Graph) -> Iterable[View]:
+    arrays = next(iter(given.values()))
+    axis = given.get("axis") or given.get("dimension")
+    if not isinstance(arrays, Display) or not isinstance(axis, Const):
+        return
+    stacked = fn is jnp.stack
+    sizes = [1 if stacked else graph.context.dim(item, axis.value) for item in arrays.items]
+    for item, start, stop in zip(arrays.items, *_boundaries(sizes), strict=True):
+        if isinstance(item, Var) and start is not None and stop is not None:
+            yield View(item, equation.out, Span1(axis.value, start, stop, squeezed=stacked))
+
+
+def _boundaries(sizes: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return where each part starts and stops; parts behind the one of unknown size count from the end."""
+    starts: list[Any] = [0]
+    for size in sizes[:-1]:
+        starts.append(None if size is None or starts[-1] is None else plus(starts[-1], size))
+    stops: list[Any] = [END]
+    for size in reversed(sizes[1:]):
+        stops.append(None if size is None or stops[-1] is None else plus(stops[-1], size, -1))
+    stops.reverse()
+    if None not in sizes:
+        return starts, [*starts[1:], END]
+    for i in range(len(sizes)):
+        if starts[i] is None and stops[i - 1] is not None and i:
+            starts[i] = stops[i - 1]
+        if i + 1 < len(sizes) and starts[i + 1] is not None:
+            stops[i] = starts[i + 1]
+    return starts, stops
+
+
+def _of_where(equation: Apply, given: dict[str, Tree]) -> Iterable[Agreement]:
+    mask = given["condition"]
+    for branch, inside in ((given["x"], True), (given["y"], False)):
+        if isinstance(branch, Var) and branch not in tuple(leaves(mask)):
+            yield Agreement(equation.out, branch, Masked(mask, inside))
+
+
+def _of_masked_product(equation: Apply, given: dict, graph: Graph) -> Iterable[Agreement]:
+    one, other = given.values()
+    for mask, value in ((one, other), (other, one)):
+        kind = graph.context.mask(mask) if isinstance(value, Var) else None
+        if kind is not None:
+            yield Agreement(equation.out, value, Masked(*kind))
+
+
+def _of_masked_sum(equation: Apply, given: dict, graph: Graph) -> Iterable[Agreement]:
+    terms = tuple(given.values())
+    supports = [support(term, graph) for term in terms]
+    if None in supports or not complementary(*supports):
+        return
+    for term, mask in zip(terms, supports, strict=True):
+        if isinstance(term, Var) and mask is not None:
+            yield Agreement(equation.out, term, mask)
+
+
+def support(term: Tree, graph: Graph) -> Masked | None:
+    """Return the mask outside of which `term` is zero, if it is a product with a mask."""
+    made = graph.all_defining.get(term) if isinstance(term, Var) else None
+    call = graph.context.call(made) if isinstance(made, Apply) else None
+    if call is None or call.fn is not jnp.multiply:
+        return None
+    for factor in call.arguments.values():
+        kind = graph.context.mask(factor)
+        if kind is not None:
+            return Masked(*kind)
+    return None
+
+
+def complementary(one: Masked | None, other: Masked | None) -> bool:
+    return (
+        one is not None
+        and other is not None
+        and one.mask == other.mask
+        and one.inside != other.inside
+    )
+
+
+# ---- indices --------------------------------------------------------------------------------------
+
+
+def array_region(
+    index: Tree, whole: Tree, context: Context, arity: int | None = None
+) -> Region | None:
+    """Return the region that `whole[index]` is, in the simplest form that says it."""
+    parts = index.items if isinstance(index, Display) and index.kind is tuple else (index,)
+    if any(part == Const(None) for part in parts):
+        return None
+    seen_ellipsis = False
+    found: list[tuple[int, Tree]] = []
+    for number, part in enumerate(parts):
+        if part == Const(Ellipsis):
+            seen_ellipsis = True
+        elif part != _FULL:
+            found.append((number - len(parts) if seen_ellipsis else number, part))
+    if not found:
+        return Span1(0, 0, END)
+    if len(found) > 1:
+        return Elements(index)
+    axis, part = found[0]
+    return _axis_region(axis, part, index, whole, context)
+
+
+def _axis_region(
+    axis: int, part: Tree, index: Tree, whole: Tree, context: Context
+) -> Region | None:
+    if isinstance(part, Slice):
+        step = context.static_int(part.step, default=1)
+        if step is None:
+            return Elements(index)
+        return context.slice_region(axis, part, step, whole) or Elements(index)
+    start = context.position(part, whole, axis)
+    if start is not None:
+        return Span1(axis, start, plus(start, 1), squeezed=True)
+    if context.is_integer_array(part):
+        return Permuted(axis, part)
+    return Elements(index)
