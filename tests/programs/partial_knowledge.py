@@ -8,6 +8,8 @@ from tests.programs.registry import program
 from tests.programs.samples import real
 
 X = real(4)
+A = real(3)
+B = real(3, seed=1)
 
 
 @program(X)
@@ -169,7 +171,7 @@ def where_with_known_mask(x):
     return jnp.where(mask, jnp.exp(x), 3 * x)
 
 
-@program(real(3), real(3, seed=1), argnums=(0, 1))
+@program(A, B, argnums=(0, 1), example=(A, B))
 def interleaved_arguments(a, b):
     return jnp.stack([a, b + a], axis=1).reshape(-1)
 
@@ -181,7 +183,7 @@ def lax_slices(x):
     return jnp.concatenate([tail * jnp.exp(head), head])
 
 
-@program(real(2, 2))
+@program(real(2, 2), example=real(2, 2))
 def quadrants(x):
     return x[0, 0], x[0, 1] + x[0, 0], x[1, 0] * 2, x[1, 1] - x[0, 1]
 

@@ -180,7 +180,7 @@ def concatenate(a, b):
     return jnp.concatenate([a, b])
 
 
-@program(real(3), real(3, seed=1), argnums=(0, 1))
+@program(real(3), real(3, seed=1), argnums=(0, 1), example=(real(3), real(3)))
 def hstack(a, b):
     return jnp.hstack([a, b])
 
