@@ -205,7 +205,7 @@ def _agree(
     actual: Any, expected: Any, what: str, rtol: float | None, smallest_scale: float = 0.0
 ) -> float:
     """The largest relative error of any leaf; an AssertionError if it, or a shape or dtype, is off."""
-    trees = jax.tree.structure(actual), jax.tree.structure(expected)
+    trees: tuple[Any, Any] = jax.tree.structure(actual), jax.tree.structure(expected)
     assert trees[0] == trees[1], f"{what}: its structure is {trees[0]}, not {trees[1]}"
     paths = jax.tree_util.tree_leaves_with_path(expected)
     return max(
