@@ -134,9 +134,7 @@ def _commutes(fn: Any) -> bool:
     return any(fn is commutative for commutative in COMMUTATIVE)
 
 
-def _all(
-    pairs: list[tuple[Pattern, Tree]], so_far: Match, readings: Readings
-) -> Iterator[Match]:
+def _all(pairs: list[tuple[Pattern, Tree]], so_far: Match, readings: Readings) -> Iterator[Match]:
     if not pairs:
         yield so_far
         return

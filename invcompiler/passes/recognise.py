@@ -45,7 +45,10 @@ def recognise(
 
 @functools.cache
 def _rules() -> Rules:
-    return read_rules([*idioms.idiom.equations, *equations.sign.equations], readings=_readings)
+    tables = (idioms.idiom, idioms.folded, equations.sign)
+    return read_rules(
+        [equation for table in tables for equation in table.equations], readings=_readings
+    )
 
 
 # ---- other readings of one call ------------------------------------------------------------------------

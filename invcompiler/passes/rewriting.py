@@ -349,4 +349,4 @@ def rewrite(
     return Rewritten(replace(function, body=body), again=knowledge.delayed)
 
 
-__all__ = ["Knowledge", "Rewriter", "Rule", "Rules", "Rewritten", "canonical_key", "rewrite"]
+__all__ = ["Knowledge", "Rewriter", "Rewritten", "Rule", "Rules", "canonical_key", "rewrite"]

@@ -113,6 +113,9 @@ integer_literal = Guard(
     "a literal whole number other than 0",
     _literal(lambda value: value != 0 and float(value).is_integer()),
 )
+even_literal = Guard(
+    "a literal even number other than 0", _literal(lambda value: value != 0 and value % 2 == 0)
+)
 known = Guard("a value that need not be recovered", lambda tree, context: context.is_known(tree))
 static = Guard("a literal", lambda tree, context: literal_value(tree) is not None)
 
@@ -140,6 +143,7 @@ __all__ = [
     "Equation",
     "Guard",
     "Table",
+    "even_literal",
     "inexact",
     "integer_literal",
     "known",

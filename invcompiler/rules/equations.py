@@ -5,16 +5,20 @@ the ends of float32's range; tests/passes/test_equations.py tries all of them. S
 the table, nor is `x - x`: neither is 0 for infinite x.
 """
 
+# fmt: off
+
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.special
 
 from invcompiler.ir.build import literal as literal_value
 from invcompiler.rules.equation import (
     CompileTime,
     Guard,
     Table,
+    even_literal,
     inexact,
     integer_literal,
     literal,
@@ -33,7 +37,7 @@ sign = Table()
 
 @sign
 class negative_of_negative:
-    def before(x):    return -(-x)
+    def before(x):    return -(-x)  # noqa: B002
     def after(x):     return x
 
 
@@ -336,6 +340,12 @@ class log_of_abs_of_power:
     def after(n, x):  return n * jnp.log(jnp.abs(x))
 
 
+@equation(n=even_literal, x=real)
+class log_of_even_power:
+    def before(n, x): return jnp.log(x**n)
+    def after(n, x):  return n * jnp.log(jnp.abs(x))
+
+
 @equation(n=nonzero_literal, x=nonnegative)
 class log_of_power:
     def before(n, x): return jnp.log(x**n)
@@ -405,6 +415,18 @@ class operand_minus_softplus:
     def after(x):     return jax.nn.log_sigmoid(x)
 
 
+@equation(x=real)
+class log_of_expm1:
+    def before(x):    return jnp.log(jnp.expm1(x))
+    def after(x):     return x + jnp.log(-jnp.expm1(-x))
+
+
+@equation(x=real)
+class logit_of_exp:
+    def before(x):    return jax.scipy.special.logit(jnp.exp(x))
+    def after(x):     return x - jnp.log(-jnp.expm1(x))
+
+
 # ---- inverses of each other ------------------------------------------------------------------------
 
 
@@ -430,6 +452,12 @@ class arcsinh_of_sinh:
 class sinh_of_arcsinh:
     def before(x):    return jnp.sinh(jnp.arcsinh(x))
     def after(x):     return x
+
+
+@equation(x=real)
+class sinh_of_arctanh:
+    def before(x):    return jnp.sinh(jnp.arctanh(x))
+    def after(x):     return x / jnp.sqrt((1 - x) * (1 + x))
 
 
 # ---- sums ----------------------------------------------------------------------------------------

@@ -8,14 +8,16 @@ become: `log(exp(x) - 1)` here is `log(expm1(x))`.
 Comparisons decide pieces that meet at 0, so that `>` and `>=` say the same.
 """
 
+# fmt: off
+
 from __future__ import annotations
 
 import math
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.special
 from jax import lax
-from jax.scipy.special import logit
 
 from invcompiler.ir.build import literal as literal_value
 from invcompiler.rules.equation import (
@@ -57,7 +59,7 @@ exponent = Guard(
     "a literal exponent from 2 on",
     lambda tree, context: literal.holds(tree, context) and type(number(tree)) is int
     and literal_value(tree)[0] >= 2,
-)  # fmt: skip
+)
 fraction = Guard(
     "a literal between 0 and 1",
     lambda tree, context: 0 < (number(tree) or 0) < 1,
@@ -232,31 +234,31 @@ class exp_of_negative_softplus:
 @idiom(x=real)
 class log_of_odds:
     def before(x):        return jnp.log(x / (1 - x))
-    def after(x):         return logit(x)
+    def after(x):         return jax.scipy.special.logit(x)
 
 
 @idiom(x=real)
 class log_of_odds_against:
     def before(x):        return jnp.log((1 - x) / x)
-    def after(x):         return -logit(x)
+    def after(x):         return -jax.scipy.special.logit(x)
 
 
 @idiom(x=real)
 class log_of_reciprocal_minus_one:
     def before(x):        return jnp.log(1 / x - 1)
-    def after(x):         return -logit(x)
+    def after(x):         return -jax.scipy.special.logit(x)
 
 
 @idiom(x=real)
 class difference_of_logs:
     def before(x):        return jnp.log(x) - jnp.log1p(-x)
-    def after(x):         return logit(x)
+    def after(x):         return jax.scipy.special.logit(x)
 
 
 @idiom(x=real)
 class difference_of_logs_reversed:
     def before(x):        return jnp.log1p(-x) - jnp.log(x)
-    def after(x):         return -logit(x)
+    def after(x):         return -jax.scipy.special.logit(x)
 
 
 # ---- softplus and log-sigmoid ----------------------------------------------------------------------------
@@ -436,7 +438,7 @@ class difference_of_log1ps:
 @idiom(x=real)
 class twice_arctanh_of_centred:
     def before(x):        return 2 * jnp.arctanh(2 * x - 1)
-    def after(x):         return logit(x)
+    def after(x):         return jax.scipy.special.logit(x)
 
 
 # ---- algebraic sigmoids ------------------------------------------------------------------------------------
@@ -551,3 +553,34 @@ class positive_part_plus_negative_part_of_scaled_expm1:
 class scaled_expm1_of_fraction_where_not_positive:
     def before(a, x):     return jnp.where(x > 0, x, a * jnp.expm1(x / a))
     def after(a, x):      return jax.nn.celu(x, a)
+
+
+# ---- stable forms that name their operand twice ------------------------------------------------------------
+
+# The inverses of softplus and of log-sigmoid, as one term, so that they can be inverted. That term
+# overflows where the stable form does not: `rules/equations.py` turns it back in what is emitted.
+folded = Table()
+
+
+@folded(x=real)
+class operand_plus_log_of_negative_expm1:
+    def before(x):        return x + jnp.log(-jnp.expm1(-x))
+    def after(x):         return jnp.log(jnp.expm1(x))
+
+
+@folded(x=real)
+class operand_plus_log1p_of_negative_exp:
+    def before(x):        return x + jnp.log1p(-jnp.exp(-x))
+    def after(x):         return jnp.log(jnp.expm1(x))
+
+
+@folded(x=real)
+class operand_minus_log_of_negative_expm1:
+    def before(x):        return x - jnp.log(-jnp.expm1(x))
+    def after(x):         return jax.scipy.special.logit(jnp.exp(x))
+
+
+@folded(x=real)
+class operand_minus_log1p_of_negative_exp:
+    def before(x):        return x - jnp.log1p(-jnp.exp(x))
+    def after(x):         return jax.scipy.special.logit(jnp.exp(x))

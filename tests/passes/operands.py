@@ -8,7 +8,24 @@ from invcompiler.rules import equation as guards
 from invcompiler.rules import equations, idioms
 
 ORDINARY = np.array([-5.0, -3.0, -1.5, -1.0, -0.7, -0.1, -1e-3, 1e-3, 0.2, 0.5, 0.9, 1.0, 2.5, 5.0])
-EXTREME = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 3e38, -3e38, 2e-38, 20.0, -20.0, 88.9, -88.9, 120.0, -120.0])
+EXTREME = np.array(
+    [
+        0.0,
+        -0.0,
+        np.inf,
+        -np.inf,
+        np.nan,
+        3e38,
+        -3e38,
+        2e-38,
+        20.0,
+        -20.0,
+        88.9,
+        -88.9,
+        120.0,
+        -120.0,
+    ]
+)
 COMPLEX = np.array([1 + 2j, -0.5 + 0.1j, -2 - 1j, 0.3 - 3j])
 INTEGERS = np.array([-3, -1, 0, 1, 2, 7])
 
@@ -18,6 +35,7 @@ LITERALS = {
     guards.positive_literal: (0.5, 2.0, 3),
     guards.negative_literal: (-2.0, -3),
     guards.integer_literal: (2, 3, -1, -2, 2.0),
+    guards.even_literal: (2, -4.0),
     idioms.power_of_two: (2, 0.5, -4.0),
     idioms.exponent: (2, 5),
     idioms.fraction: (0.01, 0.5),
@@ -72,7 +90,9 @@ def literals(equation):
 def arrays(equation, values, dtype=None):
     """Return arrays for the other parameters, which together take every combination of `values`."""
     names = [n for n in parameters(equation) if guard_of(equation, n) not in LITERALS]
-    axes = [np.abs(values) if guard_of(equation, n) is guards.nonnegative else values for n in names]
+    axes = [
+        np.abs(values) if guard_of(equation, n) is guards.nonnegative else values for n in names
+    ]
     grid = np.meshgrid(*axes) if axes else []
     return {name: axis.ravel().astype(dtype or axis.dtype) for name, axis in zip(names, grid)}
 
