@@ -190,6 +190,13 @@ def unreadable(function: Any, why: str = "") -> SourceUnavailableError:
     )
 
 
+def makes_function(fn: Any) -> bool:
+    """Whether what a callee (of the IR) returns may keep the functions that it is given."""
+    value = getattr(fn, "value", None)
+    module = getattr(value, "__module__", None) or ""
+    return not module.startswith(("jax.lax", "jax.numpy", "jax._src.lax", "jax._src.numpy"))
+
+
 def is_same_value_wrapper(function: Any) -> bool:
     """Whether `function(g)` computes the same as `g`, as `jax.jit(g)` does."""
     return any(function is wrapper for wrapper in _SAME_VALUE_WRAPPERS)

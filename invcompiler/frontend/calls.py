@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ast
+import functools
+from collections.abc import Callable
+from typing import Any
 
 from invcompiler.frontend.expressions import (
     attribute_of,
     dict_items,
     items_of,
-    private,
 )
 from invcompiler.frontend.lowering import Lowering, Unfollowed, expression
+from invcompiler.frontend.mutation import refuse_change_of_arguments
 from invcompiler.frontend.see_through import see_through
 from invcompiler.ir.nodes import Closure, Method, Ref, Tree, Var
+
+STRUCTURED: dict[Any, Callable[..., Tree | None]] = {}  # filled by structured.py
 
 Keywords = tuple[tuple[str | None, Tree], ...]
 
@@ -20,7 +25,7 @@ Keywords = tuple[tuple[str | None, Tree], ...]
 @expression(ast.Call)
 def call(lowering: Lowering, node: ast.Call, name: str | None) -> Tree:
     if isinstance(node.func, ast.Attribute):
-        receiver = lowering.expression(node.func.value)
+        receiver = lowering.receiver(node.func.value)
         return _method(lowering, receiver, node, name)
     fn = lowering.expression(node.func)
     return call_value(lowering, fn, items_of(lowering, node.args), keywords(lowering, node), node, name)
@@ -28,7 +33,7 @@ def call(lowering: Lowering, node: ast.Call, name: str | None) -> Tree:
 
 def _method(lowering: Lowering, receiver: Tree, node: ast.Call, name: str | None) -> Tree:
     assert isinstance(node.func, ast.Attribute)
-    attr = private(lowering, node.func.attr)
+    attr = lowering.unit.private(node.func.attr)
     if isinstance(receiver, Ref):
         fn = attribute_of(lowering, receiver, attr, node.func)
         args = items_of(lowering, node.args)
@@ -63,7 +68,22 @@ def call_value(
     """Return the value of `fn(*args, **kwargs)`."""
     if not isinstance(fn, Ref | Var | Closure):
         raise Unfollowed("a call of what is no function", node)
+    if isinstance(fn, Var) and fn in lowering.unit.made:
+        partial = lowering.unit.made[fn]
+        if isinstance(partial.fn, Ref) and partial.fn.value is functools.partial:
+            args = (*partial.args[1:], *args)
+            kwargs = (*(pair for pair in partial.kwargs if pair[0] not in dict(kwargs)), *kwargs)
+            return call_value(lowering, partial.args[0], args, kwargs, node, name)
     seen = see_through(lowering, fn, args, kwargs, node)
+    if seen is None and isinstance(fn, Ref) and (lower := structured(fn)) is not None:
+        seen = lower(lowering, args, kwargs, node)
     if seen is not None:
         return seen
+    if isinstance(fn, Ref):
+        refuse_change_of_arguments(lowering, fn.value, args, node)
     return lowering.apply(fn, args, kwargs, node=node, name=name)
+
+
+def structured(fn: Ref) -> Callable[..., Tree | None] | None:
+    """Return what lowers a call of `fn` to a loop or a branch."""
+    return next((lower for other, lower in STRUCTURED.items() if other is fn.value), None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
+import copy
+from collections.abc import Callable
 
 from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend.callables import is_same_value_wrapper
 from invcompiler.frontend.calls import call_value
 from invcompiler.frontend.lowering import (
-    Entry,
     Local,
     Lowering,
     Unfollowed,
@@ -17,20 +17,12 @@ from invcompiler.frontend.lowering import (
     expression,
     statement,
 )
-from invcompiler.frontend.names import bound_names, free_names, parameters
-from invcompiler.frontend.statements import run
+from invcompiler.frontend.names import free_names
+from invcompiler.frontend.opaque import clean
+from invcompiler.frontend.signatures import bind_parameters, docstring, names_of, statements_of
+from invcompiler.frontend.statements import function_result
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import (
-    Closure,
-    Const,
-    Function,
-    Param,
-    ParameterKind,
-    Ref,
-    Span,
-    Tree,
-    Var,
-)
+from invcompiler.ir.nodes import Closure, Function, Ref, Tree
 
 
 @expression(ast.Lambda)
@@ -59,7 +51,7 @@ def is_transparent(decorator: Tree) -> bool:
     return isinstance(decorator, Ref) and is_same_value_wrapper(decorator.value)
 
 
-def refuse_outer_writes(lowering: Lowering, node: ast.FunctionDef) -> None:
+def refuse_outer_writes(lowering: Lowering, node: ast.AST) -> None:
     for part in ast.walk(node):
         if isinstance(part, ast.Global | ast.Nonlocal):
             word = type(part).__name__.lower()
@@ -75,7 +67,35 @@ def local(lowering: Lowering, node: ast.FunctionDef | ast.Lambda, name: str | No
     named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     pairs += [(argument, default) for argument, default in named if default is not None]
     defaults = {argument.arg: lowering.expression(default) for argument, default in pairs}
-    return Local(node, name, defaults, close)
+    return Local(_standing(lowering, node), name, defaults, close)
+
+
+def _standing(lowering: Lowering, node):
+    """Return `node` as it can stand elsewhere: defaults are names, and what decorates it is gone."""
+    node = clean(lowering, node)
+    has_defaults = node.args.defaults or any(node.args.kw_defaults)
+    if not has_defaults and not getattr(node, "decorator_list", None):
+        return node
+    node = copy.copy(node)
+    node.args = copy.copy(node.args)
+    arguments = node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    plain = positional[len(positional) - len(arguments.defaults) :]
+    arguments.defaults = list(map(_default_name, plain, arguments.defaults))
+    arguments.kw_defaults = list(map(_default_name, arguments.kwonlyargs, arguments.kw_defaults))
+    if isinstance(node, ast.FunctionDef):
+        node.decorator_list = []
+    return node
+
+
+def _default_name(argument: ast.arg, default: ast.expr | None) -> ast.expr | None:
+    if default is None or isinstance(default, ast.Constant):
+        return default
+    return ast.copy_location(ast.Name(default_of(argument.arg), ast.Load()), default)
+
+
+def default_of(name: str) -> str:
+    return f"{name}_default"
 
 
 def close(found: Local, lowering: Lowering) -> Closure:
@@ -84,107 +104,59 @@ def close(found: Local, lowering: Lowering) -> Closure:
     for name in free_names(found.node):
         value = lowering.entry(name, found.node)
         env.append((name, value.closure(lowering) if isinstance(value, Local) else value))
+    env += _defaults(found)
     if found.made is not None and _same_trees(found.made.env, env):
         return found.made
-    span = lowering.span(found.node)
-    lower = _lowered(found, lowering, env, span)
-    return Closure(found.node, tuple(env), span, lower, found.name)
+    lower = _lowered(found, lowering, dict(env))
+    closure = Closure(found.node, tuple(env), lowering.span(found.node), lower, found.name)
+    lowering.unit.closures[closure] = found
+    return closure
+
+
+def _defaults(found: Local) -> list[tuple[str, Tree]]:
+    """Return the defaults under the names that stand for them in the definition."""
+    arguments = found.node.args
+    names = {
+        part.id
+        for part in (*arguments.defaults, *arguments.kw_defaults)
+        if isinstance(part, ast.Name)
+    }
+    pairs = ((default_of(name), tree) for name, tree in found.defaults.items())
+    return [(name, tree) for name, tree in pairs if name in names]
 
 
 def _same_trees(one: tuple, other: list) -> bool:
     return len(one) == len(other) and all(a[1] is b[1] for a, b in zip(one, other, strict=True))
 
 
-def _lowered(found: Local, lowering: Lowering, env: list[tuple[str, Tree]], span: Span):
+def _lowered(found: Local, lowering: Lowering, env: dict[str, Tree]) -> Callable[[], Function]:
     """Read the function now, so that what it captures is known to the function around it."""
     try:
-        function = nested_function(found, lowering, env, span)
+        function = nested_function(found, lowering, env)
     except UnsupportedSyntaxError as error:
         return _raiser(error)
     return lambda: function
 
 
-def _raiser(error: UnsupportedSyntaxError):
+def _raiser(error: UnsupportedSyntaxError) -> Callable[[], Function]:
     def lower() -> Function:
         raise error
 
     return lower
 
 
-def nested_function(found: Local, lowering: Lowering, env, span: Span) -> Function:
+def nested_unit(lowering: Lowering, found: Local, env: dict[str, Tree]) -> Unit:
     outer = lowering.unit
-    body = statements_of(found.node)
-    names = bound_names(body)
-    names.update((argument.arg, None) for argument in parameters(found.node.args))
     name = found.name or "<lambda>"
-    unit = Unit(outer.text, outer.captures, names, name, None, dict(env), outer.owner)
+    names = names_of(found.node)
+    return Unit(outer.text, outer.captures, names, name, None, found.node, env, outer.owner)
+
+
+def nested_function(found: Local, lowering: Lowering, env: dict[str, Tree]) -> Function:
+    unit = nested_unit(lowering, found, env)
     inner = Lowering(unit, Builder(), {})
     params = bind_parameters(inner, found.node.args, found.defaults)
-    result = run(inner, body)
-    block = inner.builder.block(tuple(p.var for p in params), result or Const(None))
-    return Function(name, params, block, span=span, doc=docstring(found.node))
-
-
-def statements_of(node: ast.FunctionDef | ast.Lambda) -> list[ast.stmt]:
-    """Return the statements of a function; a lambda is one `return`."""
-    if isinstance(node, ast.Lambda):
-        return [ast.copy_location(ast.Return(node.body), node.body)]
-    return node.body
-
-
-def docstring(node: ast.FunctionDef | ast.Lambda) -> str | None:
-    return None if isinstance(node, ast.Lambda) else ast.get_docstring(node, clean=True)
-
-
-def bind_parameters(
-    lowering: Lowering, arguments: ast.arguments, defaults: dict[str, Tree]
-) -> tuple[Param, ...]:
-    """Bind every parameter to a new var."""
-    kinds = [(a, ParameterKind.POSITIONAL_ONLY) for a in arguments.posonlyargs]
-    kinds += [(a, ParameterKind.POSITIONAL_OR_KEYWORD) for a in arguments.args]
-    if arguments.vararg is not None:
-        kinds.append((arguments.vararg, ParameterKind.VAR_POSITIONAL))
-    kinds += [(a, ParameterKind.KEYWORD_ONLY) for a in arguments.kwonlyargs]
-    if arguments.kwarg is not None:
-        kinds.append((arguments.kwarg, ParameterKind.VAR_KEYWORD))
-    params = []
-    for argument, kind in kinds:
-        param = Param(Var(argument.arg, lowering.span(argument)), kind, defaults.get(argument.arg))
-        lowering.bind(argument.arg, param.var)
-        params.append(param)
-    return tuple(params)
-
-
-def give(
-    lowering: Lowering,
-    params: tuple[Param, ...],
-    args: tuple[Tree, ...],
-    kwargs: dict[str, Tree],
-) -> tuple[Param, ...]:
-    """Bind leading parameters to `args`, as a method or partial does; return those that are left.
-
-    Keywords become new defaults, and what follows them keyword-only, as in `inspect.signature`.
-    """
-    left = []
-    keyword_only = False
-    for param in params:
-        name = param.var.name or ""
-        if args and param.kind in (
-            ParameterKind.POSITIONAL_ONLY,
-            ParameterKind.POSITIONAL_OR_KEYWORD,
-        ):
-            lowering.bind(name, args[0])
-            args = args[1:]
-            continue
-        if args and param.kind is ParameterKind.VAR_POSITIONAL:
-            raise Unfollowed("arguments given to `*args` by a partial", lowering.unit.text.node)
-        if name in kwargs:
-            param = replace(param, default=kwargs.pop(name))
-            keyword_only = True
-        if keyword_only and param.kind is ParameterKind.POSITIONAL_OR_KEYWORD:
-            param = replace(param, kind=ParameterKind.KEYWORD_ONLY)
-        left.append(param)
-    return tuple(left)
-
-
-__all__ = ["Entry"]
+    result = function_result(inner, statements_of(found.node))
+    block = inner.builder.block(tuple(param.var for param in params), result)
+    span, doc = lowering.span(found.node), docstring(found.node)
+    return Function(unit.name, params, block, span=span, doc=doc)

@@ -54,7 +54,13 @@ def constant(lowering: Lowering, node: ast.Constant, name: str | None) -> Tree:
 @expression(ast.Name)
 def name_(lowering: Lowering, node: ast.Name, name: str | None) -> Tree:
     found = lowering.entry(node.id, node)
-    return found.closure(lowering) if isinstance(found, Local) else found
+    if isinstance(found, Local):
+        return found.closure(lowering)
+    if isinstance(found, Display):
+        lowering.unit.share(found)
+    if lowering.unit.closures:
+        lowering.refuse_stale(found, node)
+    return found
 
 
 # ---- operators ----------------------------------------------------------------------------------
@@ -160,15 +166,7 @@ def _chain(lowering: Lowering, node: ast.Compare, name: str | None) -> Tree:
 
 @expression(ast.Attribute)
 def attribute(lowering: Lowering, node: ast.Attribute, name: str | None) -> Tree:
-    return attribute_of(lowering, lowering.expression(node.value), private(lowering, node.attr), node, name)
-
-
-def private(lowering: Lowering, name: str) -> str:
-    """Return the name that Python gives to a private attribute of a class."""
-    owner = lowering.unit.owner
-    if owner is None or not name.startswith("__") or name.endswith("__"):
-        return name
-    return f"_{owner.lstrip('_')}{name}"
+    return attribute_of(lowering, lowering.expression(node.value), lowering.unit.private(node.attr), node, name)
 
 
 def attribute_of(

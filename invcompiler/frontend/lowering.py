@@ -7,15 +7,17 @@ What each kind of syntax means stands in the modules that fill the two tables, `
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from invcompiler.errors import UnsupportedSyntaxError
+from invcompiler.frontend.callables import makes_function
 from invcompiler.frontend.resolve import Captures, Scope
 from invcompiler.frontend.source import Text
+from invcompiler.frontend.structure import contains, exchange, leaves_of
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import Apply, Closure, Method, Ref, Span, Tree, Var
+from invcompiler.ir.nodes import Apply, Closure, Display, Method, Ref, Span, Tree, Var
 
 EXPRESSIONS: dict[type, Callable[[Lowering, Any, str | None], Tree]] = {}
 STATEMENTS: dict[type, Callable[[Lowering, Any], None]] = {}
@@ -85,11 +87,33 @@ class Unit:
     locals: frozenset[str] | dict[str, None]
     name: str
     scope: Scope | None  # None for a function nested in the text
+    node: ast.FunctionDef | ast.Lambda
     free: dict[str, Tree] = field(default_factory=dict)
     owner: str | None = None  # the class that private names belong to
-    loads: dict[str, int] = field(default_factory=dict)
     made: dict[Var, Apply] = field(default_factory=dict)
-    spent: list[int] = field(default_factory=lambda: [0])
+    shared: dict[int, Tree] = field(default_factory=dict)  # lists and dicts that were read as values
+    frozen: dict[int, Tree] = field(default_factory=dict)  # and those that must not change any more
+    counted: dict[int, dict[str, int]] = field(default_factory=dict)
+
+    changed: dict[int, dict[str, ast.AST]] = field(default_factory=dict)
+    closures: dict[Closure, Local] = field(default_factory=dict)
+
+    def private(self, name: str) -> str:
+        """Return the name that Python gives to a private attribute of a class."""
+        if self.owner is None or not name.startswith("__") or name.endswith("__"):
+            return name
+        return f"_{self.owner.lstrip('_')}{name}"
+
+    def share(self, tree: Tree) -> None:
+        """Remember that the lists and dicts in `tree` may be known by more than one name."""
+        if isinstance(tree, Display) and id(tree) not in self.shared:
+            self.shared[id(tree)] = tree
+            for item in tree.items:
+                self.share(item)
+
+    def freeze(self, tree: Tree) -> None:
+        """Remember that other names of a list or dict, if it has any, are no longer known."""
+        self.frozen[id(tree)] = tree
 
 
 class Lowering:
@@ -99,6 +123,7 @@ class Lowering:
         self.unit = unit
         self.builder = builder
         self.env = env
+        self.collections: dict[str, dict[str, Tree]] = {}  # the lists that a loop's body appends to
         self._log: list[tuple[str, Entry | None]] = []
 
     def nested(self) -> Lowering:
@@ -146,6 +171,53 @@ class Lowering:
             raise Unfollowed(f"the name `{name}` is not defined", node)
         unit.free[name] = unit.captures.tree(capture)
         return unit.free[name]
+
+    def changed(self) -> dict[str, None]:
+        """Return the names bound or unbound in this block, in order."""
+        return dict.fromkeys(name for name, _ in self._log)
+
+    def replace(self, before: Tree, after: Tree, name: str | None) -> None:
+        """Change a list or dict in place: everything that holds it sees what it is now."""
+        unit = self.unit
+        if id(before) in unit.frozen:
+            raise Unfollowed("a change of a value that others may share", unit.node)
+        if name is not None and id(before) not in unit.shared:
+            self.bind(name, after)
+            return
+        unit.share(after)
+        for other, entry in list(self.env.items()):
+            if isinstance(entry, Display) and contains(entry, before):
+                self.bind(other, exchange(entry, before, after))
+
+    def refuse_stale(self, tree: Tree, node: ast.AST) -> None:
+        """Refuse a function that closes over a name which has another value by now."""
+        for leaf in leaves_of(tree):
+            for closure in self.closures_in(leaf):
+                for name, value in closure.env:
+                    now = self.env.get(name, value)
+                    if now is not value and not isinstance(now, Local):
+                        raise Unfollowed(f"a function that sees a later value of `{name}`", node)
+
+    def closures_in(self, leaf: Tree) -> Iterator[Closure]:
+        if isinstance(leaf, Closure):
+            yield leaf
+        elif isinstance(leaf, Var) and leaf in self.unit.made:
+            equation = self.unit.made[leaf]
+            if makes_function(equation.fn):
+                for arg in equation.args:
+                    yield from (part for part in leaves_of(arg) if isinstance(part, Closure))
+
+    def closes_over(self, leaf: Tree, names: Iterable[str]) -> bool:
+        return any(
+            name in names for closure in self.closures_in(leaf) for name, _ in closure.env
+        )
+
+    def receiver(self, node: ast.expr) -> Tree:
+        """Return the value of `node`, whose method is called or whose item is set: it gets no other name."""
+        if not isinstance(node, ast.Name):
+            return self.expression(node)
+        found = self.entry(node.id, node)
+        return found.closure(self) if isinstance(found, Local) else found
 
     # ---- nodes ----------------------------------------------------------------------------------
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+import copy
+from collections.abc import Sequence
 
 from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
+from invcompiler.frontend.mutation import changed_outside
 from invcompiler.frontend.names import bound_names, read_names
 from invcompiler.ir.nodes import Opaque, Tree, Var
+
+_NOT_COPIED = {
+    ast.Return: "a `return`",
+    ast.Yield: "a `yield`",
+    ast.YieldFrom: "a `yield`",
+    ast.Await: "an `await`",
+    ast.Global: "a `global` statement",
+    ast.Nonlocal: "a `nonlocal` statement",
+    ast.AsyncFor: "an `async for` loop",
+    ast.AsyncWith: "an `async with` statement",
+}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def copy_expression(
@@ -16,34 +30,102 @@ def copy_expression(
     """Return the value of an expression that is copied as it stands."""
     if bound_names([node]):
         raise unfollowed
+    refuse_uncopied(lowering, [node], unfollowed)
+    if changed_outside(lowering, [node]):
+        raise unfollowed
     out = Var(name, lowering.span(node))
-    ins = inputs(lowering, [node])
+    ins = inputs(lowering, [node], unfollowed)
     what, span = unfollowed.what, lowering.span(unfollowed.node)
-    lowering.builder.add(Opaque((out,), (), ins, node, what, span))
+    lowering.builder.add(Opaque((out,), (), ins, clean(lowering, node), what, span))
     return out
 
 
-def copy_statement(lowering: Lowering, node: ast.stmt, unfollowed: Unfollowed) -> None:
-    """Add a statement as it stands, and bind the names that it binds."""
-    bound = tuple(bound_names([node]))
-    outs = tuple(Var(name, lowering.span(node)) for name in bound)
-    ins = inputs(lowering, [node], bound)
+def copy_statements(
+    lowering: Lowering, nodes: Sequence[ast.stmt], unfollowed: Unfollowed
+) -> None:
+    """Add statements as they stand, and bind the names that they bind or change."""
+    refuse_uncopied(lowering, nodes, unfollowed)
+    changed = changed_outside(lowering, nodes)
+    bound = tuple(dict.fromkeys((*bound_names(nodes), *changed)))
+    outs = tuple(Var(name, lowering.span(nodes[0])) for name in bound)
+    ins = inputs(lowering, nodes, unfollowed, bound)
     what, span = unfollowed.what, lowering.span(unfollowed.node)
-    lowering.builder.add(Opaque(outs, bound, ins, [node], what, span))
+    code = [clean(lowering, node) for node in nodes]
+    lowering.builder.add(Opaque(outs, bound, ins, code, what, span))
     for name, out in zip(bound, outs, strict=True):
         lowering.bind(name, out)
 
 
+def refuse_uncopied(
+    lowering: Lowering, nodes: Sequence[ast.AST], unfollowed: Unfollowed
+) -> None:
+    """Refuse what would mean something else in another function."""
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        if type(node) in _NOT_COPIED:
+            if isinstance(node, ast.Return):
+                what = f"{unfollowed.what} with a `return` in it"
+                raise lowering.unsupported(what, unfollowed.node, "return once, at the end")
+            raise lowering.unsupported(_NOT_COPIED[type(node)], node)
+        if isinstance(node, _FUNCTIONS):
+            pending.extend(part for part in ast.walk(node) if isinstance(part, ast.Nonlocal | ast.Global))
+        else:
+            pending.extend(ast.iter_child_nodes(node))
+
+
 def inputs(
-    lowering: Lowering, nodes: list[ast.AST], bound: Iterable[str] = ()
+    lowering: Lowering,
+    nodes: Sequence[ast.AST],
+    unfollowed: Unfollowed,
+    bound: Sequence[str] = (),
 ) -> tuple[tuple[str, Tree], ...]:
     """Return the names that `nodes` read, and what they stand for here."""
     found: dict[str, Tree] = {}
-    own = set(bound)
-    for name in (*read_names(nodes), *own):
+    for name in dict.fromkeys((*read_names(nodes), *bound)):
         entry = lowering.env.get(name)
-        if isinstance(entry, Unbound) or (entry is None and name in own):
+        if name in bound and (entry is None or isinstance(entry, Unbound)):
             continue
-        value = lowering.entry(name, nodes[0])
-        found[name] = value.closure(lowering) if isinstance(value, Local) else value
+        try:
+            value = lowering.entry(name, nodes[0])
+            tree = value.closure(lowering) if isinstance(value, Local) else value
+        except Unfollowed as missing:
+            raise lowering.unsupported(missing.what, unfollowed.node) from None
+        found[name] = tree
     return tuple(found.items())
+
+
+# ---- code that stands on its own ----------------------------------------------------------------------
+
+
+def clean(lowering: Lowering, node):
+    """Return `node` without annotations and with private names spelled out, as it must be elsewhere."""
+    owner = lowering.unit.owner
+    if not any(_is_unclean(part, owner) for part in ast.walk(node)):
+        return node
+    return _Clean(lowering.unit.private).visit(copy.deepcopy(node))
+
+
+def _is_unclean(node: ast.AST, owner: str | None) -> bool:
+    if isinstance(node, ast.arg):
+        return node.annotation is not None
+    if isinstance(node, ast.FunctionDef):
+        return node.returns is not None
+    return owner is not None and isinstance(node, ast.Attribute) and node.attr.startswith("__")
+
+
+class _Clean(ast.NodeTransformer):
+    def __init__(self, private):
+        self.private = private
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        node.attr = self.private(node.attr)
+        return self.generic_visit(node)

@@ -7,22 +7,21 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from invcompiler.errors import UnsupportedSyntaxError
+from invcompiler.frontend import imports, loops, structured
 from invcompiler.frontend.callables import Given, Target, mapped, target_of
-from invcompiler.frontend.closures import (
-    bind_parameters,
-    docstring,
-    give,
-    refuse_outer_writes,
-    statements_of,
-)
-from invcompiler.frontend.lowering import Lowering, Unfollowed, Unit
-from invcompiler.frontend.names import bound_names, parameters
-from invcompiler.frontend.resolve import Captures, Scope
+from invcompiler.frontend.closures import refuse_outer_writes
+from invcompiler.frontend.lowering import Lowering, Unit
+from invcompiler.frontend.resolve import Captures, Found, Scope
 from invcompiler.frontend.same_code import owner_of
+from invcompiler.frontend.signatures import bind_parameters, docstring, give, names_of, statements_of
 from invcompiler.frontend.source import text_of
-from invcompiler.frontend.statements import run
+from invcompiler.frontend.statements import function_result
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import Capture, Const, Function, Param, Ref, Tree
+from invcompiler.ir.nodes import Capture, Const, Function, Param, Star, Tree
+from invcompiler.ir.nodes import ParameterKind as Kind
+
+SYNTAX = (imports, loops, structured)  # they fill the tables of statements, expressions and calls
 
 
 def read(function: Any) -> Function:
@@ -31,31 +30,68 @@ def read(function: Any) -> Function:
     Raises SourceUnavailableError if no Python source is behind it, or not the one that runs, and
     UnsupportedSyntaxError for what cannot even be copied. What is not understood is kept as `Opaque`.
     """
+    if (found := mapped(function)) is not None:
+        return _mapped(function, found.fun)
     target = target_of(function)
-    code_function = target.function
-    text = text_of(code_function)
-    node = text.node
     captures = Captures()
-    names = bound_names(statements_of(node))
-    names.update((argument.arg, None) for argument in parameters(node.args))
-    name = code_function.__name__
-    owner = owner_of(code_function.__code__)
-    unit = Unit(text, captures, names, name, Scope(code_function), owner=owner)
-    lowering = Lowering(unit, Builder(), {})
+    lowering = Lowering(unit_of(target.function, captures), Builder(), {})
+    node = lowering.unit.node
     _refuse(lowering, node)
-    defaults = _defaults(code_function, node.args, captures)
+    defaults = default_trees(target.function, node.args, captures)
     params = bind_parameters(lowering, node.args, defaults)
     params = _give(lowering, params, target, captures)
-    result = run(lowering, statements_of(node))
-    block = lowering.builder.block(tuple(p.var for p in params), result or Const(None))
+    result = function_result(lowering, statements_of(node))
+    block = lowering.builder.block(tuple(param.var for param in params), result)
     return Function(
-        name,
+        target.function.__name__,
         params,
         block,
         captures=tuple(captures.hoisted.values()),
         depends=tuple(captures.depends.values()),
-        span=text.span(node),
+        span=lowering.span(node),
         doc=docstring(node),
+        source=function,
+    )
+
+
+def unit_of(function: types.FunctionType, captures: Captures) -> Unit:
+    text = text_of(function)
+    owner = owner_of(function.__code__)
+    names = names_of(text.node)
+    scope = Scope(function)
+    return Unit(text, captures, names, function.__name__, scope, text.node, owner=owner)
+
+
+def _mapped(function: Any, inner: Any) -> Function:
+    """Return a Function that calls a `jax.vmap`ped one, with the parameters of what it maps."""
+    within = read(inner)
+    captures = Captures()
+    capture = Capture(within.name, function, (), lambda: function)
+    captures.rest_on(capture, function)
+    builder = Builder()
+    args: list[Tree] = []
+    kwargs: list[tuple[str | None, Tree]] = []
+    for param in within.params:
+        match param.kind:
+            case Kind.VAR_POSITIONAL:
+                args.append(Star(param.var))
+            case Kind.VAR_KEYWORD:
+                kwargs.append((None, param.var))
+            case Kind.KEYWORD_ONLY:
+                kwargs.append((param.var.name, param.var))
+            case _:
+                args.append(param.var)
+    ref = Found(function, within.name, function, capture)
+    result = builder.apply(ref, args, kwargs, span=within.span)
+    block = builder.block(tuple(param.var for param in within.params), result)
+    return Function(
+        within.name,
+        within.params,
+        block,
+        captures=(),
+        depends=tuple(captures.depends.values()),
+        span=within.span,
+        doc=within.doc,
         source=function,
     )
 
@@ -63,8 +99,7 @@ def read(function: Any) -> Function:
 def _refuse(lowering: Lowering, node: ast.AST) -> None:
     if isinstance(node, ast.AsyncFunctionDef):
         raise lowering.unsupported("an `async` function", node)
-    if isinstance(node, ast.FunctionDef):
-        refuse_outer_writes(lowering, node)
+    refuse_outer_writes(lowering, node)
 
 
 def _give(
@@ -75,33 +110,29 @@ def _give(
     def tree(name: str, given: Given) -> Tree:
         return captures.tree(Capture(name, given.scope, (), given.read))
 
-    args = tuple(tree(name, given) for name, given in zip(names, target.args, strict=False))
-    kwargs = {name: tree(name, given) for name, given in target.kwargs}
-    return give(lowering, params, args, kwargs)
+    args = [tree(name, given) for name, given in zip(names, target.args, strict=False)]
+    return give(lowering, params, args, {name: tree(name, given) for name, given in target.kwargs})
 
 
-def _defaults(
+def default_trees(
     function: types.FunctionType, arguments: ast.arguments, captures: Captures
 ) -> dict[str, Tree]:
     """Return what the defaults are today: literals as they are, and arrays as captures."""
     positional = [*arguments.posonlyargs, *arguments.args]
     values = function.__defaults__ or ()
-    plain = positional[len(positional) - len(values) :]
     found: dict[str, Tree] = {}
 
     def enter(name: str, read: Callable[[], Any]) -> None:
         value = read()
-        found[name] = (
-            Const(value)
-            if type(value) in (int, float, complex)
-            else captures.tree(Capture(name, function, (), read))
-        )
+        plain = type(value) in (int, float, complex)
+        capture = Capture(name, function, (), read)
+        found[name] = Const(value) if plain else captures.tree(capture)
 
-    for place, argument in enumerate(plain):
+    for place, argument in enumerate(positional[len(positional) - len(values) :]):
         enter(argument.arg, lambda place=place: (function.__defaults__ or ())[place])
     for name in function.__kwdefaults__ or ():
         enter(name, lambda name=name: (function.__kwdefaults__ or {})[name])
     return found
 
 
-__all__ = ["Ref", "Unfollowed", "mapped"]
+__all__ = ["UnsupportedSyntaxError", "read"]

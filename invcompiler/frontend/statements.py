@@ -1,28 +1,99 @@
-"""Statements in order: assignment in all its forms, and what has no effect on values."""
+"""Statements in order: assignment in all its forms, decisions, and what has no effect on values."""
 
 from __future__ import annotations
 
 import ast
+import enum
+from collections.abc import Callable
 
-from invcompiler.frontend.expressions import GETITEM, operation
+from invcompiler.frontend.branches import fork
+from invcompiler.frontend.expressions import GETITEM, operation, truth_of
+from invcompiler.frontend.iterables import MOST_UNROLLED, const_items, source
 from invcompiler.frontend.lowering import STATEMENTS, Lowering, Unfollowed, statement
-from invcompiler.frontend.opaque import copy_expression, copy_statement
-from invcompiler.ir.nodes import Const, Display, Ref, Slice, Star, Tree
+from invcompiler.frontend.mutation import (
+    bare_call,
+    extend_in_place,
+    is_followed_change,
+    makes_followed,
+    store,
+    written_region,
+)
+from invcompiler.frontend.opaque import copy_expression, copy_statements
+from invcompiler.frontend.structure import is_mutable
+from invcompiler.frontend.transparent import is_transparent_context
+from invcompiler.ir.nodes import BranchKind, Const, Display, Ref, Slice, Star, Tree
 
 _LIST = Ref(list, "list", list)
 
 
-def run(lowering: Lowering, statements: list[ast.stmt]) -> Tree | None:
-    """Lower `statements`; return what they return, or None if they run to their end."""
-    for node in statements:
-        if isinstance(node, ast.Return):
-            return returned(lowering, node)
-        follow(lowering, node)
-    return None
+class Jump(enum.Enum):
+    """How a body ends other than by running to its end or returning a value."""
+
+    BREAK = "break"
+    CONTINUE = "continue"
+
+
+Ending = Tree | Jump | None
+Rest = Callable[[Lowering], Ending]
+
+
+def run(
+    lowering: Lowering, statements: list[ast.stmt], start: int = 0, rest: Rest | None = None
+) -> Ending:
+    """Lower `statements` from `start`, then `rest`; return how they end.
+
+    What follows an `if` with a jump in it belongs to the side that does not jump.
+    """
+    at = start
+    while at < len(statements):
+        node = statements[at]
+        at += 1
+        match node:
+            case ast.Return():
+                return returned(lowering, node)
+            case ast.Break():
+                return Jump.BREAK
+            case ast.Continue():
+                return Jump.CONTINUE
+            case ast.If() if jumps(node):
+                return decide(lowering, node, _after(statements, at, rest))
+            case ast.With() if is_transparent_context(lowering, node):
+                return run(lowering, node.body, 0, _after(statements, at, rest))
+            case ast.For() if any(isinstance(part, ast.Return) for part in ast.walk(node)):
+                return loop_with_return(lowering, node, _after(statements, at, rest))
+        at = follow_region(lowering, statements, at - 1)
+    return None if rest is None else rest(lowering)
+
+
+def function_result(lowering: Lowering, statements: list[ast.stmt]) -> Tree:
+    """Lower the body of a function and return what it returns."""
+    try:
+        ending = run(lowering, statements, 0, lambda inner: Const(None))
+    except Unfollowed as unfollowed:
+        raise lowering.unsupported(unfollowed.what, unfollowed.node, unfollowed.hint) from None
+    assert ending is not None and not isinstance(ending, Jump)
+    return ending
+
+
+def _after(statements: list[ast.stmt], at: int, rest: Rest | None) -> Rest:
+    return lambda lowering: run(lowering, statements, at, rest)
 
 
 def returned(lowering: Lowering, node: ast.Return) -> Tree:
     return Const(None) if node.value is None else value_of(lowering, node.value, None)
+
+
+def follow_region(lowering: Lowering, statements: list[ast.stmt], at: int) -> int:
+    """Lower the statement at `at`, or copy those up to the last change of what it binds; return what comes next."""
+    end = written_region(lowering, statements, at)
+    if end is None:
+        follow(lowering, statements[at])
+        return at + 1
+    if makes_followed(lowering, statements[at]):
+        return at + 1
+    what = Unfollowed("a value that is changed in place", statements[at])
+    copy_statements(lowering, statements[at:end], what)
+    return end
 
 
 def follow(lowering: Lowering, node: ast.stmt) -> None:
@@ -35,11 +106,25 @@ def follow(lowering: Lowering, node: ast.stmt) -> None:
         lower(lowering, node)
     except Unfollowed as unfollowed:
         lowering.undo(mark)
-        copy_statement(lowering, node, unfollowed)
+        copy_statements(lowering, [node], unfollowed)
+
+
+_WORDS = {
+    ast.While: "a `while` loop",
+    ast.Try: "a `try` statement",
+    ast.TryStar: "a `try` statement",
+    ast.With: "a `with` statement",
+    ast.Match: "a `match` statement",
+    ast.ClassDef: "a class definition",
+    ast.Raise: "a `raise` statement",
+    ast.AsyncFor: "an `async for` loop",
+    ast.AsyncWith: "an `async with` statement",
+    ast.AsyncFunctionDef: "an `async` function",
+}
 
 
 def _what(node: ast.stmt) -> str:
-    return f"`{type(node).__name__.lower()}`"
+    return _WORDS.get(type(node), f"`{type(node).__name__.lower()}`")
 
 
 def value_of(lowering: Lowering, node: ast.expr, name: str | None) -> Tree:
@@ -52,6 +137,99 @@ def value_of(lowering: Lowering, node: ast.expr, name: str | None) -> Tree:
         return copy_expression(lowering, node, unfollowed, name)
 
 
+# ---- decisions ----------------------------------------------------------------------------------
+
+
+def jumps(node: ast.stmt) -> bool:
+    """Whether `node` may leave the statements around it."""
+    pending: list[ast.AST] = [node]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Return | ast.Break | ast.Continue):
+            return True
+        if isinstance(part, ast.stmt) and not isinstance(part, ast.FunctionDef | ast.ClassDef):
+            pending.extend(child for child in ast.iter_child_nodes(part))
+        elif isinstance(part, ast.ExceptHandler | ast.match_case):
+            pending.extend(part.body)
+    return False
+
+
+def loop_with_return(lowering: Lowering, node: ast.For, rest: Rest) -> Ending:
+    """Lower a loop that is unrolled, and that the text leaves at a known item, or not at all."""
+    ending = unroll(lowering, node, shown_rows(lowering, node))
+    return rest(lowering) if ending is None else ending
+
+
+def shown_rows(lowering: Lowering, node: ast.For) -> tuple[Tree, ...]:
+    over = source(lowering, node.iter)
+    items = over.shown if over.shown is not None else const_items(over.iter, MOST_UNROLLED)
+    if items is None:
+        raise Unfollowed("a `return` inside a loop", node, "assign in the loop, and return after it")
+    return items
+
+
+def unroll(lowering: Lowering, node: ast.For, items: tuple[Tree, ...]) -> Tree | None:
+    """Lower the body once for each item; return what it returns, if it does."""
+    for item in items:
+        bind_target(lowering, node.target, item)
+        ending = run(lowering, node.body)
+        if ending is Jump.BREAK:
+            return None
+        if ending is not None and not isinstance(ending, Jump):
+            return ending
+    ending = run(lowering, node.orelse)
+    if isinstance(ending, Jump):
+        raise Unfollowed("a jump out of the `else` of a loop", node)
+    return ending
+
+
+@statement(ast.If)
+def if_(lowering: Lowering, node: ast.If) -> None:
+    ending = decide(lowering, node, None)
+    assert ending is None
+
+
+def decide(lowering: Lowering, node: ast.If, rest: Rest | None) -> Ending:
+    """Lower the side that is taken, or both; a side that only raises is never taken."""
+    sides = (node.body, node.orelse)
+    if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node.test)):
+        predicate = lowering.expression(node.test)
+    else:
+        predicate = value_of(lowering, node.test, None)
+    truth = truth_of(predicate)
+    if truth is None and node.body and raises(node.body):
+        truth = False
+    elif truth is None and node.orelse and raises(node.orelse):
+        truth = True
+    if truth is not None:
+        return run(lowering, sides[0 if truth else 1], 0, rest)
+    endings: list[Ending] = []
+
+    def side(statements: list[ast.stmt]):
+        def lower(inner: Lowering) -> Tree | None:
+            ending = run(inner, statements, 0, rest)
+            endings.append(ending)
+            return None if isinstance(ending, Jump) else ending
+
+        return lower
+
+    result = fork(lowering, BranchKind.IF, predicate, [side(s) for s in sides], node)
+    return _ending(lowering, endings, result, node)
+
+
+def _ending(lowering: Lowering, endings: list[Ending], result: Tree | None, node) -> Ending:
+    if Jump.BREAK in endings:
+        raise Unfollowed("a `break` that depends on values", node)
+    if Jump.CONTINUE in endings:
+        return Jump.CONTINUE
+    return result
+
+
+def raises(statements: list[ast.stmt]) -> bool:
+    """Whether running `statements` ends in an exception: then they are an assertion."""
+    return isinstance(statements[-1], ast.Raise) and not any(map(jumps, statements))
+
+
 # ---- assignment ---------------------------------------------------------------------------------
 
 
@@ -59,6 +237,8 @@ def value_of(lowering: Lowering, node: ast.expr, name: str | None) -> Tree:
 def assign(lowering: Lowering, node: ast.Assign) -> None:
     wish = next((target.id for target in node.targets if isinstance(target, ast.Name)), None)
     value = value_of(lowering, node.value, wish)
+    if len(node.targets) > 1 and is_mutable(value):
+        lowering.unit.share(value)
     for target in node.targets:
         bind_target(lowering, target, value)
 
@@ -75,13 +255,25 @@ def augmented(lowering: Lowering, node: ast.AugAssign) -> None:
     """Lower `a += b` as `a = a + b`: arrays are immutable, and lists are followed by identity."""
     target = node.target
     if not isinstance(target, ast.Name):
-        raise Unfollowed("assignment to an item or attribute", target)
-    before = lowering.expression(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+        _augmented_item(lowering, node)
+        return
+    before = lowering.receiver(ast.copy_location(ast.Name(target.id, ast.Load()), target))
     value = value_of(lowering, node.value, None)
-    if isinstance(before, Display) and before.kind is list:
-        raise Unfollowed("a list that is extended in place", target)
+    if is_mutable(before):
+        extend_in_place(lowering, before, type(node.op), value, node)
+        return
     after = operation(lowering, type(node.op), before, value, node, target.id)
     lowering.bind(target.id, after)
+
+
+def _augmented_item(lowering: Lowering, node: ast.AugAssign) -> None:
+    target = node.target
+    if not isinstance(target, ast.Subscript) or not is_followed_change(lowering, target):
+        raise Unfollowed("assignment to an item or attribute", target)
+    fields = {"value": target.value, "slice": target.slice, "ctx": ast.Load()}
+    before = lowering.expression(ast.copy_location(ast.Subscript(**fields), target))
+    value = value_of(lowering, node.value, None)
+    store(lowering, target, operation(lowering, type(node.op), before, value, node))
 
 
 def bind_target(lowering: Lowering, target: ast.expr, value: Tree) -> None:
@@ -92,8 +284,10 @@ def bind_target(lowering: Lowering, target: ast.expr, value: Tree) -> None:
             parts = unpack(lowering, target.elts, value, target)
             for part, item in zip(target.elts, parts, strict=True):
                 bind_target(lowering, part.value if isinstance(part, ast.Starred) else part, item)
+        case ast.Subscript():
+            store(lowering, target, value)
         case _:
-            raise Unfollowed("assignment to an item or attribute", target)
+            raise Unfollowed("assignment to an attribute", target)
 
 
 def unpack(
@@ -104,7 +298,7 @@ def unpack(
     items = _shown_items(value)
     if items is not None:
         return _distribute(items, len(targets), star, node)
-    if isinstance(value, Display):
+    if isinstance(value, Display | Const):
         raise Unfollowed("unpacking of a display with a starred item", node)
     wishes = [part.id if isinstance(part, ast.Name) else None for part in targets]
     if star is None:
@@ -172,6 +366,10 @@ def delete(lowering: Lowering, node: ast.Delete) -> None:
 
 @statement(ast.Expr)
 def bare_expression(lowering: Lowering, node: ast.Expr) -> None:
-    if not isinstance(node.value, ast.Constant):
+    if isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node.value, ast.Call):
+        bare_call(lowering, node.value)
+    else:
         lowering.expression(node.value)
 

@@ -1,0 +1,311 @@
+"""What changes in place. Lists and dicts that the text builds are followed, through every name they have.
+
+Everything else that changes is kept apart: the statements from the one that makes a value to the last one
+that changes it are copied as one piece, and what was made elsewhere must not change at all.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from invcompiler.errors import SourceUnavailableError
+from invcompiler.frontend.expressions import dict_items, operation
+from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
+from invcompiler.frontend.names import bound_names, parameters
+from invcompiler.frontend.source import text_of
+from invcompiler.frontend.structure import is_mutable, is_open
+from invcompiler.ir.nodes import Const, Display, Star, Tree
+
+CHANGES = frozenset(
+    "append extend insert remove pop clear sort reverse update setdefault popitem add discard fill put "
+    "resize setflags itemset partition appendleft extendleft popleft rotate difference_update "
+    "intersection_update symmetric_difference_update __setitem__ __delitem__ __iadd__".split()
+)
+_VALUE_AND_CHANGE = frozenset({"pop", "popitem", "setdefault", "popleft"})
+_HARMLESS = frozenset({"block_until_ready", "debug", "info", "warning", "error", "log", "write"})
+_CHANGES_ARGUMENT = frozenset(
+    "fill_diagonal copyto put place putmask put_along_axis shuffle heappush heappop heapify insort "
+    "insort_left insort_right setattr delattr setitem delitem iadd at".split()
+)
+
+
+# ---- which names stand for what changes -----------------------------------------------------------
+
+
+def changed_names(nodes: Iterable[ast.AST]) -> dict[str, ast.AST]:
+    """Return the names whose values `nodes` change in place, and where."""
+    found: dict[str, ast.AST] = {}
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        for expr in _changed(node):
+            name = root_name(expr)
+            if name is not None:
+                found.setdefault(name, node)
+        pending.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _changed(node: ast.AST) -> Sequence[ast.expr]:
+    match node:
+        case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
+            return (value,)
+        case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()):
+            return (value,)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=value, attr=attr))) if attr in CHANGES:
+            return (value,)
+        case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _VALUE_AND_CHANGE:
+            return (value,)
+        case ast.Call(func=ast.Attribute(attr=attr) | ast.Name(id=attr), args=[first, *_]):
+            return (first,) if attr in _CHANGES_ARGUMENT else ()
+    return ()
+
+
+def root_name(node: ast.expr) -> str | None:
+    """Return `d` for `d["a"].rows[0]`."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _changed_in(lowering: Lowering, node: ast.AST) -> dict[str, ast.AST]:
+    cache = lowering.unit.changed
+    if id(node) not in cache:
+        cache[id(node)] = changed_names([node])
+    return cache[id(node)]
+
+
+def written_region(lowering: Lowering, statements: list[ast.stmt], at: int) -> int | None:
+    """Return where the last change ends of a value that the statement at `at` makes, if it changes."""
+    changed = _changed_in(lowering, lowering.unit.node)
+    node = statements[at]
+    if not changed or not isinstance(node, ast.Assign | ast.AnnAssign):
+        return None
+    made = [name for name in bound_names([node]) if name in changed]
+    last = at
+    for place in range(at + 1, len(statements)) if made else ():
+        if any(name in _changed_in(lowering, statements[place]) for name in made):
+            last = place
+    return None if last == at else last + 1
+
+
+def makes_followed(lowering: Lowering, node: ast.stmt) -> bool:
+    """Lower a binding if what it makes are lists and dicts that the text shows; return whether it did."""
+    mark = lowering.mark()
+    changed = _changed_in(lowering, lowering.unit.node)
+    made = [name for name in bound_names([node]) if name in changed]
+    try:
+        lowering.statement(node)
+        followed = all(is_mutable(lowering.env[name]) for name in made)  # type: ignore[arg-type]
+    except Unfollowed:
+        followed = False
+    if not followed:
+        lowering.undo(mark)
+    return followed
+
+
+# ---- changes that are followed --------------------------------------------------------------------
+
+
+def is_followed_change(lowering: Lowering, target: ast.Subscript) -> bool:
+    return is_mutable(lowering.receiver(target.value))
+
+
+def store(lowering: Lowering, target: ast.expr, value: Tree) -> None:
+    """Lower `target = value` for an item of a list or dict that the text builds."""
+    if not isinstance(target, ast.Subscript):
+        raise Unfollowed("assignment to an attribute", target)
+    before = lowering.receiver(target.value)
+    if not is_mutable(before):
+        raise Unfollowed("assignment to items in place", target)
+    assert isinstance(before, Display)
+    index = lowering.expression(target.slice)
+    if not isinstance(index, Const):
+        raise Unfollowed("assignment to an item with a computed index", target)
+    after = with_item(before, index.value, value)
+    if after is None:
+        raise Unfollowed("assignment to an item that is not there", target)
+    lowering.replace(before, after, _name(target.value))
+
+
+def with_item(before: Display, index: object, value: Tree) -> Display | None:
+    if before.kind is dict:
+        items = dict(zip(before.keys or (), before.items, strict=True))
+        items[index] = value
+        return Display(dict, tuple(items.values()), tuple(items))
+    if not is_open(before) or type(index) is not int:
+        return None
+    if not -len(before.items) <= index < len(before.items):
+        return None
+    items_ = list(before.items)
+    items_[index] = value
+    return replace(before, items=tuple(items_))
+
+
+def _name(node: ast.expr) -> str | None:
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def extend_in_place(
+    lowering: Lowering, before: Tree, kind: type, value: Tree, node: ast.AugAssign
+) -> None:
+    assert isinstance(before, Display)
+    after: Tree | None = None
+    if before.kind is list and kind is ast.Add:
+        after = _extended(before, value)
+    elif before.kind is list and kind is ast.Mult:
+        after = operation(lowering, kind, before, value, node)
+    elif before.kind is dict and kind is ast.BitOr:
+        after = _updated(before, value)
+    if not isinstance(after, Display):
+        raise Unfollowed("a list or dict that is extended in place", node)
+    lowering.replace(before, after, _name(node.target))
+
+
+def _extended(before: Display, value: Tree) -> Display:
+    if isinstance(value, Display) and issubclass(value.kind, tuple | list):
+        return replace(before, items=(*before.items, *value.items))
+    return replace(before, items=(*before.items, Star(value)))
+
+
+def _updated(before: Display, value: Tree) -> Display | None:
+    new = dict_items(value)
+    if new is None:
+        return None
+    items = {**(dict_items(before) or {}), **new}
+    return Display(dict, tuple(items.values()), tuple(items))
+
+
+def changed_by_method(
+    before: Display, method: str, args: tuple[Tree, ...], kwargs: dict[str | None, Tree]
+) -> tuple[Display, Tree] | None:
+    """Return a list or dict after a call of one of its methods, and what the call returns."""
+    none = Const(None)
+    match method, args:
+        case "append", (value,) if before.kind is list and not kwargs:
+            return replace(before, items=(*before.items, value)), none
+        case "extend", (value,) if before.kind is list and not kwargs:
+            return _extended(before, value), none
+        case "clear", () if not kwargs:
+            return replace(before, items=(), keys=None if before.keys is None else ()), none
+        case "update", () | (_,) if before.kind is dict and None not in kwargs:
+            after = _updated(before, args[0]) if args else before
+            named = Display(dict, tuple(kwargs.values()), tuple(kwargs))
+            return None if after is None else (_updated(after, named) or after, none)
+    return _with_position(before, method, args) if not kwargs else None
+
+
+def _with_position(before: Display, method: str, args: tuple[Tree, ...]):
+    constants = [arg.value for arg in args if isinstance(arg, Const)]
+    if before.kind is dict:
+        return _popped_key(before, args, constants) if method == "pop" else None
+    if not is_open(before):
+        return None
+    items = list(before.items)
+    match method, args:
+        case "reverse", ():
+            return replace(before, items=tuple(reversed(items))), Const(None)
+        case "insert", (Const(value=place), value) if type(place) is int:
+            items.insert(place, value)
+            return replace(before, items=tuple(items)), Const(None)
+        case "pop", () | (Const(),) if items:
+            place = constants[0] if constants else -1
+            if type(place) is not int or not -len(items) <= place < len(items):
+                return None
+            value = items.pop(place)
+            return replace(before, items=tuple(items)), value
+    return None
+
+
+def _popped_key(before: Display, args: tuple[Tree, ...], constants: list):
+    items = dict_items(before) or {}
+    if not args or not isinstance(args[0], Const) or len(args) > 2:
+        return None
+    if constants[0] not in items:
+        return (before, args[1]) if len(args) == 2 else None
+    value = items.pop(constants[0])
+    return Display(dict, tuple(items.values()), tuple(items)), value
+
+
+# ---- calls for their effect -------------------------------------------------------------------------
+
+
+def bare_call(lowering: Lowering, node: ast.Call) -> None:
+    """Lower a call whose value is not used: it is made for what it changes, or for nothing."""
+    func = node.func
+    if isinstance(func, ast.Attribute):
+        if _collects(lowering, func, node):
+            return
+        receiver = lowering.receiver(func.value)
+        is_value = not is_mutable(receiver) and not hasattr(receiver, "spelling")
+        if is_value and func.attr not in _HARMLESS:
+            raise Unfollowed("a method that is called for its effect", node)
+    if _changed(node):
+        raise Unfollowed("a function that changes its argument in place", node)
+    lowering.expression(node)
+
+
+def _collects(lowering: Lowering, func: ast.Attribute, node: ast.Call) -> bool:
+    """Whether the call appends to a list that the loop around it collects."""
+    name = _name(func.value)
+    if name is None or func.attr != "append" or name not in lowering.collections:
+        return False
+    lowering.collections[name][name] = lowering.expression(node.args[0])
+    return True
+
+
+def refuse_change_of_arguments(
+    lowering: Lowering, function: object, args: Iterable[Tree], node: ast.AST
+) -> None:
+    """Refuse to pass a list or dict that has a name to a function that changes its arguments."""
+    shared = [arg for arg in args if is_mutable(arg) and id(arg) in lowering.unit.shared]
+    if not shared or not isinstance(function, types.FunctionType):
+        return
+    if changes_parameters(function):
+        raise lowering.unsupported("a function that changes its argument in place", node)
+    for arg in shared:
+        lowering.unit.freeze(arg)
+
+
+def changes_parameters(function: types.FunctionType) -> bool:
+    try:
+        node = text_of(function).node
+    except SourceUnavailableError:
+        return False
+    names = {argument.arg for argument in parameters(node.args)}
+    return not names.isdisjoint(changed_names([node]))
+
+
+# ---- what copied code changes -------------------------------------------------------------------------
+
+
+def changed_outside(lowering: Lowering, nodes: Sequence[ast.AST]) -> tuple[str, ...]:
+    """Return the followed lists and dicts that copied code changes; refuse any other change from outside."""
+    own = bound_names(nodes)
+    found = []
+    for name, node in changed_names(nodes).items():
+        if name in own and binds_first(nodes, name):
+            continue
+        entry = lowering.env.get(name)
+        followed = entry is not None and not isinstance(entry, Local | Unbound) and is_mutable(entry)
+        if not followed or id(entry) in (lowering.unit.shared | lowering.unit.frozen):
+            raise lowering.unsupported(
+                f"a change of `{name}` in place", node, f"make a new value, and assign it to `{name}`"
+            )
+        found.append(name)
+    return tuple(found)
+
+
+def binds_first(nodes: Sequence[ast.AST], name: str) -> bool:
+    """Whether the first thing that `nodes` do with `name` is to give it a value, whatever happens."""
+    first = nodes[0]
+    if not isinstance(first, ast.Assign | ast.AnnAssign) or name not in bound_names([first]):
+        return False
+    value = first.value
+    return value is None or not any(
+        isinstance(part, ast.Name) and part.id == name for part in ast.walk(value)
+    )
+
