@@ -188,13 +188,14 @@ WHOLE = slice(None)
 
 def written_samples() -> list[Sample]:
     found = []
-    for name, x, known, run in [*_structural(), *_linear(), *_sequences(), *_unusual()]:
+    families = (_structural, _partition, _indexed, _linear, _sequences, _unusual)
+    for name, x, known, run in [call for family in families for call in family()]:
         for rule in _rules_named(name):
             if rule.fn in (jnp.dot, jnp.fft.fft2, jnp.fft.ifft2) or (
                 rule.fn is jax.scipy.linalg.solve and run.__name__ == "<lambda>"
             ):
                 continue  # stated together with another key, of which it has the templates
-            if rule.fn in (jnp.atleast_2d, jnp.atleast_3d):
+            if rule.fn in (jnp.atleast_2d, jnp.atleast_3d, jnp.array_split):
                 continue
             found.append(Sample(rule, x, known, run, f"{name}-{np.shape(x)}"))
     return found
@@ -249,6 +250,27 @@ def _structural():
     yield "cast", np.arange(3), {"dtype": jnp.int64}, lambda x: x.astype(jnp.int64)
     c128 = {"dtype": jnp.complex128}
     yield "cast_to_complex", A23, c128, lambda x: x.astype(jnp.complex128)
+
+
+def _partition():
+    for name, sections, axis in (("split", 2, -1), ("split", (1, 3), 1)):
+        known = {"indices_or_sections": sections, "axis": axis}
+        yield name, A34, known, lambda x, s=sections, a=axis: jnp.split(x, s, a)
+    yield "hsplit", A34, {"indices_or_sections": 2}, lambda x: jnp.hsplit(x, 2)
+    yield "vsplit", A34, {"indices_or_sections": 3}, lambda x: jnp.vsplit(x, 3)
+    yield "dsplit", A233, {"indices_or_sections": (1,)}, lambda x: jnp.dsplit(x, (1,))
+    for axis in (0, -1):
+        yield "unstack", A34, {"axis": axis}, lambda x, a=axis: jnp.unstack(x, axis=a)
+
+
+def _indexed():
+    for index in (WHOLE, slice(1, None), np.array([0, 2]), np.array([1, 1])):
+        values = np.array(1.5)
+        known = {"index": index, "values": values}
+        yield "add_at", A3, known, lambda x, i=index: x.at[i].add(values)
+        yield "subtract_at", A3, known, lambda x, i=index: x.at[i].subtract(values)
+        yield "multiply_at", A3, known, lambda x, i=index: x.at[i].multiply(values)
+        yield "divide_at", A3, known, lambda x, i=index: x.at[i].divide(values)
 
 
 def _linear():

@@ -108,9 +108,23 @@ def _dense_log_det(sample, x):
     return jnp.linalg.slogdet(jacobian)[1]
 
 
+def _has_log_slope(sample):
+    is_holomorphic = sample.rule.name not in ("conj", "complex_of_real", "complex_of_imag")
+    return sample.rule.kind is Kind.ELEMENTWISE and sample.rule.log_slope and is_holomorphic
+
+
+@each([s for s in WRITTEN if _has_log_slope(s)])
+def test_log_slopes_sum_to_the_log_det_of_the_jacobian(sample):
+    x = jnp.asarray(sample.x)
+    stated = sample.evaluate(sample.rule.log_slope, x, sample.run(x))
+    total = jnp.sum(jnp.broadcast_to(stated, x.shape))
+    assert_allclose(total, _dense_log_det(sample, x), rtol=1e-8, atol=1e-8)
+
+
 @each([s for s in WRITTEN if s.rule.kind is Kind.STRUCTURAL])
 def test_structural_rules_move_elements(sample):
-    before, after = np.ravel(sample.x), np.ravel(sample.run(jnp.asarray(sample.x)))
+    parts = jax.tree.leaves(sample.run(jnp.asarray(sample.x)))
+    before, after = np.ravel(sample.x), np.concatenate([np.ravel(part) for part in parts])
     assert_array_equal(np.sort(before), np.sort(after.real))
 
 
