@@ -1,0 +1,595 @@
+"""Put temporaries that are used once back into the expression that they came from.
+
+What becomes an expression and what a statement is decided by structure alone: how often a value is
+used, where, and how many operations the expression would have. Neither names nor columns
+matter, so that naming a temporary in the source does not change what is emitted.
+
+Nothing moves into a loop, a branch or a function, and nothing is evaluated twice but the metadata of an
+array (`x.shape`). Projections `v[0]`, `v[1]` that came from unpacking become one pattern again: `s, t = v`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Union, assert_never
+
+from invcompiler.ir.nodes import (
+    Apply,
+    Block,
+    Branch,
+    BranchKind,
+    Closure,
+    Const,
+    Display,
+    Equation,
+    Function,
+    Loop,
+    LoopKind,
+    Opaque,
+    Ref,
+    Slice,
+    Star,
+    Tree,
+    Var,
+)
+from invcompiler.ir.walk import iter_leaves, leaves
+
+MOST_OPERATIONS = 5
+"""How many operations one expression has at most: a larger one gets names for its parts."""
+
+_MOST_IN_A_TUPLE_RESULT = 1
+_METADATA = frozenset({"shape", "ndim", "size", "dtype", "at"})
+
+Pattern = Union[Var, None, tuple["Pattern", ...]]
+"""What a statement binds: a var, nothing (`_`), or several in parentheses."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One statement: `target` is bound to what `value` computes.
+
+    `reads` are the vars that its text names, those of nested bodies included.
+    """
+
+    targets: tuple[Pattern, ...]
+    value: Equation | Var
+    reads: tuple[Var, ...]
+    closures: tuple[Closure, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A block as it will be printed. `is_expression`: there are no statements, only the result."""
+
+    params: tuple[Var, ...]
+    patterns: tuple[Pattern, ...]
+    steps: tuple[Step, ...]
+    result: Tree
+    reads: tuple[Var, ...]
+    cost: int = 0
+    result_closures: tuple[Closure, ...] = ()
+
+    @property
+    def is_expression(self) -> bool:
+        return not self.steps and all(isinstance(pattern, Var) for pattern in self.patterns)
+
+
+@dataclass(eq=False)
+class Nest:
+    """A function taken apart into statements.
+
+    `inlined` are the vars that are printed as expressions where they are used; `bodies` has the printed form of
+    the blocks of each loop and branch.
+    """
+
+    inlined: dict[Var, Equation] = field(default_factory=dict)
+    bodies: dict[Equation, tuple[Body, ...]] = field(default_factory=dict)
+    result_reads: dict[Var, tuple[Var, ...]] = field(default_factory=dict)
+    body: Body = None  # type: ignore[assignment]
+
+    def reads(self, tree: Tree) -> Iterator[Var]:
+        """Yield the vars that the text of `tree` names."""
+        for var in leaves(tree):
+            if var in self.inlined:
+                yield from self.result_reads[var]
+            else:
+                yield var
+
+
+def nest(function: Function) -> Nest:
+    """Decide what is a statement and what an expression. The blocks of `function` are ordered."""
+    nester = _Nester(_uses(function.body))
+    result = function.body.result
+    nester.nest.body = nester.body(function.body, nester.result_candidates(result), ())
+    return nester.nest
+
+
+# ---- uses ---------------------------------------------------------------------------------------
+
+
+def _uses(block: Block) -> Counter[Var]:
+    uses: Counter[Var] = Counter()
+    for equation in block.equations:
+        for tree in direct(equation):
+            uses.update(leaves(tree))
+        for inner in blocks(equation):
+            uses.update(_uses(inner))
+    uses.update(leaves(block.result))
+    return uses
+
+
+def direct(equation: Equation) -> Iterator[Tree]:
+    """Yield the trees that `equation` reads in its own block, not in its bodies."""
+    match equation:
+        case Apply():
+            if isinstance(equation.fn, Var | Closure):
+                yield equation.fn
+            yield from equation.args
+            yield from (value for _, value in equation.kwargs)
+        case Loop():
+            yield from equation.init
+            if equation.iterable is not None:
+                yield from iter_leaves(equation.iterable)
+            yield from (value for _, value in equation.options)
+        case Branch():
+            yield equation.predicate
+        case Opaque():
+            yield from (value for _, value in equation.ins)
+        case _:
+            assert_never(equation)
+
+
+def blocks(equation: Equation) -> tuple[Block, ...]:
+    match equation:
+        case Loop():
+            return (equation.body,)
+        case Branch():
+            return equation.blocks
+        case Apply() | Opaque():
+            return ()
+        case _:
+            assert_never(equation)
+
+
+def _open_leaves(tree: Tree) -> Iterator[Var]:
+    """Yield the vars of `tree` in whose place an expression can stand: those outside closures."""
+    match tree:
+        case Var():
+            yield tree
+        case Const() | Ref() | Closure():
+            return
+        case Display():
+            for item in tree.items:
+                yield from _open_leaves(item)
+        case Slice():
+            for part in (tree.lower, tree.upper, tree.step):
+                yield from _open_leaves(part)
+        case Star():
+            yield from _open_leaves(tree.value)
+        case _:
+            assert_never(tree)
+
+
+def _closures(tree: Tree) -> Iterator[Closure]:
+    match tree:
+        case Closure():
+            yield tree
+            for _, value in tree.env:
+                yield from _closures(value)
+        case Display():
+            for item in tree.items:
+                yield from _closures(item)
+        case Star():
+            yield from _closures(tree.value)
+        case _:
+            return
+
+
+def _displays(tree: Tree) -> int:
+    match tree:
+        case Display():
+            return int(bool(tree.items)) + sum(map(_displays, tree.items))
+        case Star():
+            return _displays(tree.value)
+        case _:
+            return 0
+
+
+# ---- projections --------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Unpacking:
+    """The projections of one value in one block that are one pattern."""
+
+    arity: int
+    items: dict[int, Var] = field(default_factory=dict)
+
+
+def _projection(equation: Equation) -> tuple[Var, int] | None:
+    if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
+        return None
+    if equation.fn.value is not operator.getitem or len(equation.args) != 2:
+        return None
+    value, index = equation.args
+    if isinstance(value, Var) and isinstance(index, Const) and type(index.value) is int:
+        return value, index.value
+    return None
+
+
+def _unpackings(block: Block) -> dict[Var, _Unpacking]:
+    """Return the values that the text of `block` unpacks."""
+    found: dict[Var, _Unpacking] = {}
+    for equation in block.equations:
+        projection = _projection(equation)
+        if projection is not None and equation.arity is not None:  # type: ignore[union-attr]
+            found.setdefault(projection[0], _Unpacking(equation.arity))  # type: ignore[union-attr]
+    for equation in block.equations:
+        projection = _projection(equation)
+        if projection is not None and projection[0] in found:
+            unpacking, index = found[projection[0]], projection[1]
+            if 0 <= index < unpacking.arity and index not in unpacking.items:
+                unpacking.items[index] = equation.outs[0]
+    return found
+
+
+# ---- the pass -----------------------------------------------------------------------------------
+
+
+class _Nester:
+    def __init__(self, uses: Counter[Var]):
+        self.uses = uses
+        self.nest = Nest()
+        self.costs: dict[Var, int] = {}
+        self.pinned: set[Var] = set()
+
+    def body(self, block: Block, candidates: dict[Var, int], patterned: tuple[Var, ...]) -> Body:
+        """Return the printed form of `block`.
+
+        `candidates` says of the vars of the result how many operations each may bring there, `patterned` are
+        the params in whose place a pattern can stand.
+        """
+        return _BlockNester(self, block, patterned).run(candidates)
+
+    def result_candidates(self, result: Tree, spare: int = MOST_OPERATIONS) -> dict[Var, int]:
+        """Return what may be computed in a `return` statement.
+
+        Of several results each gets a statement, for there the reader looks, unless all are simple.
+        """
+        items = list(_open_leaves(result))
+        if isinstance(result, Display) and result.kind is tuple and len(items) > 1:
+            spare = _MOST_IN_A_TUPLE_RESULT
+        return dict.fromkeys(items, spare)
+
+
+class _BlockNester:
+    """Nests one block: equations become expressions of later ones, or steps."""
+
+    def __init__(self, outer: _Nester, block: Block, patterned: tuple[Var, ...]):
+        self.outer = outer
+        self.nest = outer.nest
+        self.block = block
+        self.patterned = frozenset(patterned)
+        self.producers = {out: e for e in block.equations for out in e.outs}
+        self.unpackings = _unpackings(block)
+        self.projected = {
+            var: value for value, u in self.unpackings.items() for var in u.items.values()
+        }
+        self.local: list[Var] = []
+
+    # -- patterns --
+
+    def _only_unpacked(self, value: Var) -> bool:
+        """Whether nothing but its pattern reads `value`."""
+        unpacking = self.unpackings.get(value)
+        return unpacking is not None and self.outer.uses[value] == len(unpacking.items)
+
+    def pattern(self, value: Var) -> Pattern:
+        """Return what stands on the left of `value = ...`."""
+        if not self.outer.uses[value]:
+            return None
+        return self.unpacked(value) if self._only_unpacked(value) else value
+
+    def unpacked(self, value: Var) -> Pattern:
+        unpacking = self.unpackings[value]
+        items = (unpacking.items.get(i) for i in range(unpacking.arity))
+        return tuple(None if item is None else self.pattern(item) for item in items)
+
+    def _is_bound_by_pattern(self, var: Var) -> bool:
+        return var in self.projected
+
+    def _is_bound_with_its_value(self, value: Var) -> bool:
+        """Whether the statement (or the parameter) that makes `value` binds its pattern as well."""
+        if not self._only_unpacked(value):
+            return False
+        if value in self.projected:
+            return True
+        return value in self.producers or value in self.patterned
+
+    # -- expressions --
+
+    def run(self, candidates: dict[Var, int]) -> Body:
+        steps: list[Equation | Var] = []
+        begun: set[Var] = set()
+        for equation in self.block.equations:
+            out = equation.outs[0] if equation.outs else None
+            if out is not None and self._is_bound_by_pattern(out):
+                value = self.projected[out]
+                if value not in begun and not self._is_bound_with_its_value(value):
+                    steps.append(value)
+                begun.add(value)
+                continue
+            self._absorb(equation)
+            if not self._is_repeatable(equation):
+                steps.append(equation)
+        cost = self._absorb_into_result(candidates)
+        statements = [self._step(s) for s in steps if isinstance(s, Var) or not self._is_inlined(s)]
+        return self._finish(statements, cost)
+
+    def _is_inlined(self, equation: Equation) -> bool:
+        return any(out in self.nest.inlined for out in equation.outs)
+
+    def _absorb(self, equation: Equation) -> None:
+        """Take into `equation` the temporaries that only it uses, the simplest ones first."""
+        cost = self._own_cost(equation)
+        slots = _slots(equation)
+        total = cost
+        for slot in slots:
+            spare = MOST_OPERATIONS - (cost if slot.shares_the_expression else slot.cost)
+            taken = self._take(slot.trees, spare)
+            total += taken
+            if slot.shares_the_expression:
+                cost += taken
+        for out in equation.outs:
+            self.outer.costs[out] = total
+
+    def _take(self, trees: list[Tree], spare: int) -> int:
+        """Inline the temporaries among the leaves of `trees` that cost no more than `spare` together."""
+        found = [var for tree in trees for var in _open_leaves(tree) if self._is_candidate(var)]
+        taken = 0
+        for var in sorted(found, key=lambda var: self.outer.costs[var]):
+            if taken + self.outer.costs[var] <= spare:
+                taken += self.outer.costs[var]
+                self._inline(var)
+        return taken
+
+    def _is_candidate(self, var: Var) -> bool:
+        equation = self.producers.get(var)
+        return (
+            equation is not None
+            and self.outer.uses[var] == 1
+            and var not in self.outer.pinned
+            and var not in self.projected
+            and var not in self.unpackings
+            and self._is_expression(equation)
+        )
+
+    def _is_expression(self, equation: Equation) -> bool:
+        match equation:
+            case Apply():
+                return True
+            case Loop(kind=LoopKind.COMPREHENSION | LoopKind.MAP | LoopKind.FORI) | Branch():
+                bodies = self.nest.bodies[equation]
+                return len(equation.outs) == 1 and all(body.is_expression for body in bodies)
+            case Loop() | Opaque():
+                return False
+            case _:
+                assert_never(equation)
+
+    def _inline(self, var: Var) -> None:
+        equation = self.producers[var]
+        self.nest.result_reads[var] = tuple(dict.fromkeys(self._reads(equation)))
+        self.nest.inlined[var] = equation
+        self.local.append(var)
+
+    def _is_repeatable(self, equation: Equation) -> bool:
+        """Whether `equation` is metadata of an array: it is printed where it is used, each time."""
+        if not isinstance(equation, Apply) or not _is_metadata(equation):
+            return False
+        out, (value, *_) = equation.out, equation.args
+        if out in self.unpackings or not isinstance(value, Var):
+            return False
+        if value in self.nest.inlined:
+            return False
+        self.outer.pinned.add(value)
+        self._inline(out)
+        return True
+
+    def _own_cost(self, equation: Equation) -> int:
+        match equation:
+            case Apply():
+                return _weight(equation) + sum(map(_displays, direct(equation)))
+            case Loop() | Branch():
+                bodies = self._bodies(equation)
+                self.nest.bodies[equation] = bodies
+                return 1 + sum(body.cost for body in bodies)
+            case Opaque():
+                return MOST_OPERATIONS
+            case _:
+                assert_never(equation)
+
+    def _absorb_into_result(self, candidates: dict[Var, int]) -> int:
+        inlinable = [var for var in candidates if self._is_candidate(var)]
+        several = len(inlinable) > 1
+        costs = [self.outer.costs[var] for var in inlinable]
+        fits = [cost <= candidates[var] for var, cost in zip(inlinable, costs, strict=True)]
+        if several and not all(fits):
+            return 0
+        taken = 0
+        for var, cost in zip(inlinable, costs, strict=True):
+            if taken + cost <= MOST_OPERATIONS:
+                self._inline(var)
+                taken += cost
+        return taken + _displays(self.block.result) * (not isinstance(self.block.result, Var))
+
+    # -- bodies of loops and branches --
+
+    def _bodies(self, equation: Loop | Branch) -> tuple[Body, ...]:
+        as_expressions = self._as_expressions(equation)
+        if as_expressions is not None:
+            return as_expressions
+        return tuple(
+            self.outer.body(
+                block, self._statement_candidates(equation, block), _patterned(equation, block)
+            )
+            for block in blocks(equation)
+        )
+
+    def _statement_candidates(self, equation: Loop | Branch, block: Block) -> dict[Var, int]:
+        """Return what may be computed where the result of a body that has statements is bound."""
+        assert isinstance(block.result, Display)
+        in_place = equation.kind in (LoopKind.FOR, LoopKind.COMPREHENSION, BranchKind.IF)
+        if in_place or equation.kind is BranchKind.IFEXP:
+            carried = len(equation.init) if isinstance(equation, Loop) else len(equation.outs)
+            items = [item for item in block.result.items[:carried] if not isinstance(item, Var)]
+            items += block.result.items[carried:]
+            return {var: MOST_OPERATIONS for item in items for var in _open_leaves(item)}
+        items = list(block.result.items)
+        return self.outer.result_candidates(items[0] if len(items) == 1 else block.result)
+
+    def _as_expressions(self, equation: Loop | Branch) -> tuple[Body, ...] | None:
+        """Return bodies without statements, if all of them are short and the form of it allows that."""
+        if not _may_be_expression(equation) or _is_long(equation):
+            return None
+        attempts = []
+        for block in blocks(equation):
+            candidates = dict.fromkeys(_open_leaves(block.result), MOST_OPERATIONS)
+            nester = _BlockNester(self.outer, block, _patterned(equation, block))
+            attempts.append((nester, nester.run(candidates)))
+        bodies = tuple(body for _, body in attempts)
+        total = sum(body.cost for body in bodies)
+        patterned = equation.kind is LoopKind.COMPREHENSION
+        if (
+            all(not body.steps and (patterned or body.is_expression) for body in bodies)
+            and total <= MOST_OPERATIONS
+        ):
+            return bodies
+        for nester, _ in attempts:
+            nester._undo()
+        return None
+
+    def _undo(self) -> None:
+        for equation in self.block.equations:
+            self.nest.bodies.pop(equation, None)
+        for var in self.local:
+            self.nest.inlined.pop(var, None)
+
+    # -- statements --
+
+    def _reads(self, value: Equation | Var) -> Iterator[Var]:
+        if isinstance(value, Var):
+            yield from self.nest.reads(value)
+            return
+        for tree in direct(value):
+            yield from self.nest.reads(tree)
+        for body in self.nest.bodies.get(value, ()):
+            yield from body.reads
+
+    def _step(self, value: Equation | Var) -> Step:
+        reads = tuple(dict.fromkeys(self._reads(value)))
+        if isinstance(value, Var):
+            return Step((self.unpacked(value),), value, reads)
+        closures = tuple(dict.fromkeys(c for tree in self._trees(value) for c in _closures(tree)))
+        return Step(tuple(self.pattern(out) for out in value.outs), value, reads, closures)
+
+    def _trees(self, value: Equation) -> Iterator[Tree]:
+        """Yield the trees that the text of `value` shows in this block, those of inlined equations too."""
+        for tree in direct(value):
+            yield from self._expanded(tree)
+
+    def _expanded(self, tree: Tree) -> Iterator[Tree]:
+        yield tree
+        for var in _open_leaves(tree):
+            if var in self.nest.inlined:
+                yield from self._trees(self.nest.inlined[var])
+
+    def _finish(self, steps: list[Step], cost: int) -> Body:
+        params = self.block.params
+        patterns = tuple(
+            self.unpacked(param) if self._is_bound_with_its_value(param) else param
+            for param in params
+        )
+        bound = {*params, *self.projected, *self.producers}
+        reads = dict.fromkeys(read for step in steps for read in step.reads if read not in bound)
+        reads.update((var, None) for var in self.nest.reads(self.block.result) if var not in bound)
+        closures = [c for tree in self._expanded(self.block.result) for c in _closures(tree)]
+        return Body(
+            params,
+            patterns,
+            tuple(steps),
+            self.block.result,
+            tuple(reads),
+            cost,
+            tuple(dict.fromkeys(closures)),
+        )
+
+
+def _is_metadata(equation: Apply) -> bool:
+    if not isinstance(equation.fn, Ref) or equation.fn.value is not getattr:
+        return False
+    name = equation.args[1]
+    return isinstance(name, Const) and name.value in _METADATA
+
+
+def _weight(equation: Apply) -> int:
+    """Return how much reading one application adds to an expression."""
+    if isinstance(equation.fn, Ref) and equation.fn.value is getattr:
+        return 0
+    return 1
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """A place of a statement in which expressions can stand."""
+
+    trees: list[Tree]
+    shares_the_expression: bool = True
+    cost: int = 0
+
+
+def _slots(equation: Equation) -> list[_Slot]:
+    match equation:
+        case Apply() | Branch():
+            return [_Slot(list(direct(equation)))]
+        case Loop(kind=LoopKind.FOR):
+            starts = [_Slot([tree], False, _displays(tree)) for tree in equation.init]
+            return [*starts, _Slot(_iterated(equation), False, 2)]
+        case Loop(kind=LoopKind.COMPREHENSION):
+            return [_Slot(_iterated(equation))]
+        case Loop():
+            return [_Slot(list(direct(equation)), False, 2)]
+        case Opaque():
+            return []
+        case _:
+            assert_never(equation)
+
+
+def _iterated(loop: Loop) -> list[Tree]:
+    return [] if loop.iterable is None else list(iter_leaves(loop.iterable))
+
+
+def _patterned(equation: Loop | Branch, block: Block) -> tuple[Var, ...]:
+    """Return the params of a body that can be patterns: a Python loop binds what it carries to a name."""
+    if isinstance(equation, Loop) and equation.kind in (LoopKind.FOR, LoopKind.COMPREHENSION):
+        return block.params[len(equation.init) :]
+    return block.params
+
+
+def _is_long(equation: Loop | Branch) -> bool:
+    return any(len(block.equations) > 4 * MOST_OPERATIONS for block in blocks(equation))
+
+
+def _may_be_expression(equation: Loop | Branch) -> bool:
+    match equation:
+        case Loop():
+            kinds = (LoopKind.COMPREHENSION, LoopKind.MAP, LoopKind.FORI)
+            return equation.kind in kinds and len(equation.outs) == 1
+        case Branch(kind=BranchKind.IF | BranchKind.IFEXP):
+            return len(equation.outs) == 1
+        case Branch():
+            return True
+        case _:
+            assert_never(equation)

@@ -1,0 +1,377 @@
+"""Print a module's tree: astor walks it, `layout` breaks the lines, and the result is held against the tree.
+
+Astor prints what we make. Where it would not print what a person (or `ruff format`) would, a method
+here does; and a statement of the user's that it cannot print at all (`match`, type parameters) goes through
+`ast.unparse`.
+
+>>> tree = ast.parse("def f(x, *, w): return -x ** 2 + w[..., 1 :x.ndim - 1]")
+>>> print(print_module(tree, {}, False)[0], end="")
+def f(x, *, w):
+    return -(x**2) + w[..., 1 : x.ndim - 1]
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from invcompiler.backend.layout import Begin, lay_out
+from invcompiler.ir.nodes import Span
+
+with warnings.catch_warnings():  # astor names classes that Python deprecates
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import astor
+    from astor.code_gen import SourceGenerator, set_precedence
+    from astor.op_util import Precedence
+
+Spans = Mapping[ast.stmt, tuple[Span, ...]]
+
+_UNPRINTABLE = tuple(
+    getattr(ast, name)
+    for name in (
+        "Match",
+        "TryStar",
+        "TypeAlias",
+        "AsyncFunctionDef",
+        "ClassDef",
+        "AsyncFor",
+        "AsyncWith",
+    )
+    if hasattr(ast, name)
+)
+
+
+class PrintedWrong(AssertionError):
+    """What was printed does not parse to the tree that was to be printed: a bug of the printer's."""
+
+
+def print_module(
+    tree: ast.Module, spans: Spans, line_comments: bool
+) -> tuple[str, tuple[tuple[int, Span], ...]]:
+    """Return the text of `tree`, a fixed point of `ruff format` at 100 columns, and where its lines come from.
+
+    Raises PrintedWrong if the text does not parse to `tree`.
+    """
+    comments = _line_comments(tree, spans) if line_comments else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        laid_out = lay_out(_pieces(tree), comments)
+    _verify(laid_out.text, tree)
+    lines = [
+        (line, spans[statement][0])
+        for line, statement in laid_out.statements
+        if spans.get(statement)
+    ]
+    return laid_out.text, tuple(lines)
+
+
+def _pieces(tree: ast.Module) -> list[str]:
+    """Return what astor hands to its `pretty_source`: text, line breaks, and where each statement begins."""
+    pieces: list[str] = []
+
+    def keep(result: list[str]) -> str:
+        pieces.extend(result)
+        return ""
+
+    astor.to_source(tree, pretty_source=keep, source_generator_class=_Generator)
+    return pieces
+
+
+def _verify(text: str, tree: ast.Module) -> None:
+    printed = ast.dump(ast.parse(text))
+    if printed != ast.dump(_normal(tree)):
+        raise PrintedWrong(
+            f"printed\n\n{text}\n\nfor\n\n{ast.unparse(ast.fix_missing_locations(tree))}"
+        )
+
+
+def _normal(tree: ast.Module) -> ast.AST:
+    """Return `tree` as the parser would make it: where it has no say, trees that mean the same may differ."""
+    return ast.parse(ast.unparse(ast.fix_missing_locations(tree)))
+
+
+def _line_comments(tree: ast.Module, spans: Spans) -> dict[ast.stmt, str]:
+    """Return `# line N` for each statement that has a line of the user's for itself."""
+    owners: dict[tuple[str, int], list[ast.stmt]] = {}
+    for statement, found in spans.items():
+        for line in {(span.file, span.line) for span in found}:
+            owners.setdefault(line, []).append(statement)
+    comments = {}
+    for statement, found in spans.items():
+        lines = {(span.file, span.line) for span in found}
+        if len(lines) == 1 and len(owners[line := lines.pop()]) == 1:
+            comments[statement] = f"# line {line[1]}"
+    return comments
+
+
+class _Generator(SourceGenerator):
+    """Astor's walk over a tree, with the spacing of `ruff format`."""
+
+    # ---- statements ----
+
+    def visit(self, node: Any) -> None:
+        if isinstance(node, _UNPRINTABLE):
+            self._verbatim(node)
+        else:
+            super().visit(node)
+
+    def newline(self, node: Any = None, extra: int = 0) -> None:
+        super().newline(None, extra)
+        if isinstance(node, ast.stmt):
+            self.write("")
+            self.result.append(Begin(node))
+
+    def _verbatim(self, node: ast.stmt) -> None:
+        """Print a statement through `ast.unparse`."""
+        first = True
+        for line in ast.unparse(ast.fix_missing_locations(node)).splitlines():
+            self.new_lines = max(self.new_lines, 1)
+            self.write("")
+            if first:
+                self.result.append(Begin(node))
+            first = False
+            if line:
+                self.result.append(line)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef, is_async: bool = False) -> None:
+        self.decorators(node, 1)
+        self.newline(node)
+        self.write("def ", node.name, "(")
+        self.visit_arguments(node.args)
+        self.write(")")
+        if node.returns is not None:
+            set_precedence(Precedence.Comma, node.returns)
+            self.write(" -> ", node.returns)
+        self.write(":")
+        body = node.body
+        doc = ast.get_docstring(node, clean=False)
+        self.indentation += 1
+        if doc is not None:
+            self.newline(body[0])
+            self.write(docstring(doc, self.indent_with * self.indentation))
+            body = body[1:]
+        self.write(*body)
+        self.indentation -= 1
+
+    def visit_arguments(self, node: ast.arguments) -> None:
+        parts: list[tuple] = []
+        positional = [*node.posonlyargs, *node.args]
+        defaults = [None] * (len(positional) - len(node.defaults)) + list(node.defaults)
+        for at, (arg, default) in enumerate(zip(positional, defaults, strict=True)):
+            parts.append(("", arg, default))
+            if at + 1 == len(node.posonlyargs):
+                parts.append(("/", None, None))
+        if node.vararg is not None:
+            parts.append(("*", node.vararg, None))
+        elif node.kwonlyargs:
+            parts.append(("*", None, None))
+        parts += [("", a, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True)]
+        if node.kwarg is not None:
+            parts.append(("**", node.kwarg, None))
+        for at, (star, arg, default) in enumerate(parts):
+            self.write(", " if at else "", star)
+            if arg is not None:
+                self.write(arg)
+            if default is not None:
+                set_precedence(Precedence.Comma, default)
+                self.write(" = " if arg.annotation else "=", default)
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        set_precedence(Precedence.Comma, node.test, node.msg)
+        self.statement(node, "assert ", node.test)
+        self.conditional_write(", ", node.msg)
+
+    def visit_For(self, node: ast.For, is_async: bool = False) -> None:
+        set_precedence(Precedence.Expr, node.target)
+        set_precedence(Precedence.Expr, node.iter)
+        self.statement(node, "for ", node.target, " in ", node.iter, ":")
+        self.body_or_else(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.statement(node, "import ")
+        self.comma_list(node.names)
+
+    def visit_alias(self, node: ast.alias) -> None:
+        self.write(node.name, *((" as ", node.asname) if node.asname else ()))
+
+    # ---- expressions ----
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        value = node.value
+        if isinstance(value, str):
+            self.write(quoted(value))
+        elif isinstance(value, bytes):
+            self.write("b" + quoted(value.decode("latin-1"), value))
+        elif isinstance(value, float | complex):
+            self.write(number(value))
+        else:
+            self.write("..." if value is Ellipsis else repr(value))
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        text = ast.unparse(ast.fix_missing_locations(node))
+        plain = (
+            text.startswith("f'") and not any(c in text for c in '"\\') and "'" not in text[2:-1]
+        )
+        self.write(f'f"{text[2:-1]}"' if plain else text)
+
+    def visit_Tuple(self, node: ast.Tuple) -> None:
+        if len(node.elts) != 1:
+            super().visit_Tuple(node)
+            return
+        set_precedence(Precedence.Comma, *node.elts)
+        self.write("(", node.elts[0], ",)")
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if not (isinstance(node.op, ast.Pow) and is_simple_power(node)):
+            super().visit_BinOp(node)
+            return
+        with self.delimit(node, node.op):
+            set_precedence(Precedence.Pow + 1, node.left)
+            set_precedence(Precedence.PowRHS, node.right)
+            self.write(node.left, "**", node.right)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
+        if isinstance(node.op, ast.Not):
+            super().visit_UnaryOp(node)
+            return
+        with self.delimit(node, node.op) as delimiters:
+            inner = Precedence.highest if _is_power(node.operand) else delimiters.p
+            set_precedence(inner, node.operand)
+            self.write({ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}[type(node.op)], node.operand)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        with self.delimit(node) as delimiters:
+            set_precedence(delimiters.p, node.body)
+            self.write("lambda ")
+            before = len(self.result)
+            self.visit_arguments(node.args)
+            if len(self.result) == before:
+                self.result[-1] = "lambda"
+            self.write(": ", node.body)
+
+    def visit_Slice(self, node: ast.Slice) -> None:
+        set_precedence(Precedence.Comma, node.lower, node.upper, node.step)
+        parts = [part for part in (node.lower, node.upper, node.step) if part is not None]
+        gap = "" if all(map(_is_simple_bound, parts)) else " "
+        if node.lower is not None:
+            self.write(node.lower, gap)
+        self.write(":")
+        if node.upper is not None:
+            self.write(gap, node.upper)
+        if node.step is not None:
+            self.write(
+                gap if node.upper is not None or node.lower is not None else "", ":", gap, node.step
+            )
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        index = node.slice
+        starred = isinstance(index, ast.Tuple) and any(
+            isinstance(item, ast.Starred) for item in index.elts
+        )
+        set_precedence(Precedence.highest if starred else Precedence.Expr, index)
+        self.write(node.value, "[", index, "]")
+
+    def visit_Starred(self, node: ast.Starred) -> None:
+        set_precedence(Precedence.BitOr, node.value)
+        self.write("*", node.value)
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        keys = [key for key in node.keys if key is not None]
+        set_precedence(Precedence.Comma, *keys)
+        super().visit_Dict(node)
+
+    def visit_ListComp(self, node: Any) -> None:
+        set_precedence(Precedence.Comma, node.elt)
+        super().visit_ListComp(node)
+
+    def visit_SetComp(self, node: Any) -> None:
+        set_precedence(Precedence.Comma, node.elt)
+        super().visit_SetComp(node)
+
+    def visit_DictComp(self, node: Any) -> None:
+        set_precedence(Precedence.Comma, node.key, node.value)
+        super().visit_DictComp(node)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        set_precedence(Precedence.Comma, node.value)
+        self.write("(", node.target, " := ", node.value, ")")
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, int):
+            self.write("(", node.value, ").", node.attr)
+        else:
+            super().visit_Attribute(node)
+
+
+def _is_power(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+
+
+def is_simple_power(node: ast.BinOp) -> bool:
+    """Whether ruff writes this power without spaces: `x**2`, `a.b**-k`, but `x[0] ** 2`."""
+    if isinstance(node.left, ast.UnaryOp):
+        return False
+    return _is_simple_base(node.left) and _is_simple_base(node.right)
+
+
+def _is_simple_base(node: ast.expr) -> bool:
+    match node:
+        case ast.UnaryOp(op=ast.Not()):
+            return False
+        case ast.UnaryOp(operand=operand):
+            return _is_simple_base(operand)
+        case ast.Attribute(value=value):
+            return isinstance(value, ast.Name) or (
+                isinstance(value, ast.Attribute) and _is_simple_base(value)
+            )
+        case ast.Constant(value=value):
+            return isinstance(value, int | float | complex) and not isinstance(value, bool)
+        case _:
+            return isinstance(node, ast.Name)
+
+
+def _is_simple_bound(node: ast.expr) -> bool:
+    """Whether ruff writes a slice with this bound without spaces."""
+    match node:
+        case ast.UnaryOp(op=ast.Not()):
+            return False
+        case ast.UnaryOp(operand=operand):
+            return _is_simple_bound(operand)
+        case _:
+            return isinstance(node, ast.Name | ast.Constant)
+
+
+def number(value: float | complex) -> str:
+    """Return the text of a number, its exponent without a `+`.
+
+    >>> number(1e16), number(2.5e-7), number(3j)
+    ('1e16', '2.5e-07', '3j')
+    """
+    return repr(value).replace("e+", "e").replace("inf", "1e999")
+
+
+def quoted(text: str, data: bytes | None = None) -> str:
+    """Return a string literal in double quotes, or in single ones where that saves escapes.
+
+    >>> print(quoted("a"), quoted('say "a"'), quoted("it's \\n"))
+    "a" 'say "a"' "it's \\n"
+    """
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    body = repr(text if data is None else data)
+    body = body[1:] if data is not None else body
+    inner = body[1:-1].replace("\\'", "'") if body[0] == "'" else body[1:-1]
+    if body[0] == quote:
+        return body
+    return quote + inner.replace(quote, "\\" + quote) + quote
+
+
+def docstring(doc: str, indent: str) -> str:
+    """Return `doc` in triple quotes, its lines indented."""
+    lines = inspect.cleandoc(doc).replace("\\", "\\\\").replace('"""', '\\"\\"\\"').split("\n")
+    text = "\n".join([lines[0], *(indent + line if line else "" for line in lines[1:])])
+    if len(lines) > 1:
+        return f'"""{text}\n{indent}"""'
+    return f'"""{text}"""' if not text.endswith('"') else f'"""{text} """'
