@@ -2,5 +2,6 @@
 
 from invcompiler.frontend.callables import Mapped, mapped
 from invcompiler.frontend.reading import read
+from invcompiler.frontend.resolve import is_current
 
-__all__ = ["Mapped", "mapped", "read"]
+__all__ = ["Mapped", "is_current", "mapped", "read"]

@@ -28,7 +28,9 @@ def call(lowering: Lowering, node: ast.Call, name: str | None) -> Tree:
         receiver = lowering.receiver(node.func.value)
         return _method(lowering, receiver, node, name)
     fn = lowering.expression(node.func)
-    return call_value(lowering, fn, items_of(lowering, node.args), keywords(lowering, node), node, name)
+    return call_value(
+        lowering, fn, items_of(lowering, node.args), keywords(lowering, node), node, name
+    )
 
 
 def _method(lowering: Lowering, receiver: Tree, node: ast.Call, name: str | None) -> Tree:

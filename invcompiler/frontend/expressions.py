@@ -58,9 +58,17 @@ def name_(lowering: Lowering, node: ast.Name, name: str | None) -> Tree:
         return found.closure(lowering)
     if isinstance(found, Display):
         lowering.unit.share(found)
+        found = collected(found)
     if lowering.unit.closures:
         lowering.refuse_stale(found, node)
     return found
+
+
+def collected(value: Display) -> Tree:
+    """Return the list that a loop has collected for `[*it]`: nothing was put beside it."""
+    if value.kind is list and len(value.items) == 1 and isinstance(value.items[0], Star):
+        return value.items[0].value
+    return value
 
 
 # ---- operators ----------------------------------------------------------------------------------
@@ -166,7 +174,9 @@ def _chain(lowering: Lowering, node: ast.Compare, name: str | None) -> Tree:
 
 @expression(ast.Attribute)
 def attribute(lowering: Lowering, node: ast.Attribute, name: str | None) -> Tree:
-    return attribute_of(lowering, lowering.expression(node.value), lowering.unit.private(node.attr), node, name)
+    return attribute_of(
+        lowering, lowering.expression(node.value), lowering.unit.private(node.attr), node, name
+    )
 
 
 def attribute_of(

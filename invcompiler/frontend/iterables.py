@@ -172,10 +172,16 @@ def const_items(iterable: Iter, most: int) -> tuple[Tree, ...] | None:
         items = const_items(iterable.part, most)
         return None if items is None else items[::-1]
     if isinstance(iterable, Each):
-        return shown_items(iterable.value) if not iterable.view else shown_view(iterable.value, iterable.view)
+        return (
+            shown_items(iterable.value)
+            if not iterable.view
+            else shown_view(iterable.value, iterable.view)
+        )
     if isinstance(iterable, Range):
         bounds = [iterable.start, iterable.stop, iterable.step]
-        if not all(isinstance(b, Const) and type(b.value) is int and b.value is not None for b in bounds):
+        if not all(
+            isinstance(b, Const) and type(b.value) is int and b.value is not None for b in bounds
+        ):
             return None
         start, stop, step = (bound.value for bound in bounds)  # type: ignore[union-attr]
         numbers = range(start, stop, step) if step else ()

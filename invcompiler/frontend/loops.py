@@ -26,7 +26,6 @@ from invcompiler.frontend.structure import is_mutable, leaves_of, matches, rebui
 from invcompiler.ir.nodes import Const, Display, Iter, Loop, LoopKind, Ref, Star, Tree, Var
 
 
-
 @statement(ast.For)
 def for_(lowering: Lowering, node: ast.For) -> None:
     over = iterables.source(lowering, node.iter)

@@ -91,12 +91,17 @@ class Unit:
     free: dict[str, Tree] = field(default_factory=dict)
     owner: str | None = None  # the class that private names belong to
     made: dict[Var, Apply] = field(default_factory=dict)
-    shared: dict[int, Tree] = field(default_factory=dict)  # lists and dicts that were read as values
+    shared: dict[int, Tree] = field(
+        default_factory=dict
+    )  # lists and dicts that were read as values
     frozen: dict[int, Tree] = field(default_factory=dict)  # and those that must not change any more
     counted: dict[int, dict[str, int]] = field(default_factory=dict)
 
     changed: dict[int, dict[str, ast.AST]] = field(default_factory=dict)
     closures: dict[Closure, Local] = field(default_factory=dict)
+    within: tuple[
+        Any, ...
+    ] = ()  # the code of the functions whose bodies are being lowered in place
 
     def private(self, name: str) -> str:
         """Return the name that Python gives to a private attribute of a class."""
@@ -208,9 +213,7 @@ class Lowering:
                     yield from (part for part in leaves_of(arg) if isinstance(part, Closure))
 
     def closes_over(self, leaf: Tree, names: Iterable[str]) -> bool:
-        return any(
-            name in names for closure in self.closures_in(leaf) for name, _ in closure.env
-        )
+        return any(name in names for closure in self.closures_in(leaf) for name, _ in closure.env)
 
     def receiver(self, node: ast.expr) -> Tree:
         """Return the value of `node`, whose method is called or whose item is set: it gets no other name."""

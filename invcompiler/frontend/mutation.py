@@ -55,7 +55,9 @@ def _changed(node: ast.AST) -> Sequence[ast.expr]:
             return (value,)
         case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()):
             return (value,)
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=value, attr=attr))) if attr in CHANGES:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=value, attr=attr))) if (
+            attr in CHANGES
+        ):
             return (value,)
         case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _VALUE_AND_CHANGE:
             return (value,)
@@ -290,10 +292,14 @@ def changed_outside(lowering: Lowering, nodes: Sequence[ast.AST]) -> tuple[str, 
         if name in own and binds_first(nodes, name):
             continue
         entry = lowering.env.get(name)
-        followed = entry is not None and not isinstance(entry, Local | Unbound) and is_mutable(entry)
+        followed = (
+            entry is not None and not isinstance(entry, Local | Unbound) and is_mutable(entry)
+        )
         if not followed or id(entry) in (lowering.unit.shared | lowering.unit.frozen):
             raise lowering.unsupported(
-                f"a change of `{name}` in place", node, f"make a new value, and assign it to `{name}`"
+                f"a change of `{name}` in place",
+                node,
+                f"make a new value, and assign it to `{name}`",
             )
         found.append(name)
     return tuple(found)
@@ -308,4 +314,3 @@ def binds_first(nodes: Sequence[ast.AST], name: str) -> bool:
     return value is None or not any(
         isinstance(part, ast.Name) and part.id == name for part in ast.walk(value)
     )
-

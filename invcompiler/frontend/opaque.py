@@ -40,9 +40,7 @@ def copy_expression(
     return out
 
 
-def copy_statements(
-    lowering: Lowering, nodes: Sequence[ast.stmt], unfollowed: Unfollowed
-) -> None:
+def copy_statements(lowering: Lowering, nodes: Sequence[ast.stmt], unfollowed: Unfollowed) -> None:
     """Add statements as they stand, and bind the names that they bind or change."""
     refuse_uncopied(lowering, nodes, unfollowed)
     changed = changed_outside(lowering, nodes)
@@ -56,9 +54,7 @@ def copy_statements(
         lowering.bind(name, out)
 
 
-def refuse_uncopied(
-    lowering: Lowering, nodes: Sequence[ast.AST], unfollowed: Unfollowed
-) -> None:
+def refuse_uncopied(lowering: Lowering, nodes: Sequence[ast.AST], unfollowed: Unfollowed) -> None:
     """Refuse what would mean something else in another function."""
     pending = list(nodes)
     while pending:
@@ -69,7 +65,9 @@ def refuse_uncopied(
                 raise lowering.unsupported(what, unfollowed.node, "return once, at the end")
             raise lowering.unsupported(_NOT_COPIED[type(node)], node)
         if isinstance(node, _FUNCTIONS):
-            pending.extend(part for part in ast.walk(node) if isinstance(part, ast.Nonlocal | ast.Global))
+            pending.extend(
+                part for part in ast.walk(node) if isinstance(part, ast.Nonlocal | ast.Global)
+            )
         else:
             pending.extend(ast.iter_child_nodes(node))
 

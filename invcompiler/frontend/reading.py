@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import ast
-import types
-from collections.abc import Callable
 from typing import Any
 
-from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend import imports, loops, structured
-from invcompiler.frontend.callables import Given, Target, mapped, target_of
+from invcompiler.frontend.callables import mapped, target_of
 from invcompiler.frontend.closures import refuse_outer_writes
-from invcompiler.frontend.lowering import Lowering, Unit
-from invcompiler.frontend.resolve import Captures, Found, Scope
-from invcompiler.frontend.same_code import owner_of
-from invcompiler.frontend.signatures import bind_parameters, docstring, give, names_of, statements_of
-from invcompiler.frontend.source import text_of
+from invcompiler.frontend.functions import default_trees, given_trees, unit_of
+from invcompiler.frontend.lowering import Lowering
+from invcompiler.frontend.resolve import Captures, Found
+from invcompiler.frontend.signatures import bind_parameters, docstring, give, statements_of
 from invcompiler.frontend.statements import function_result
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import Capture, Const, Function, Param, Star, Tree
+from invcompiler.ir.nodes import Capture, Function, Star, Tree
 from invcompiler.ir.nodes import ParameterKind as Kind
 
 SYNTAX = (imports, loops, structured)  # they fill the tables of statements, expressions and calls
@@ -39,7 +35,8 @@ def read(function: Any) -> Function:
     _refuse(lowering, node)
     defaults = default_trees(target.function, node.args, captures)
     params = bind_parameters(lowering, node.args, defaults)
-    params = _give(lowering, params, target, captures)
+    given = given_trees([param.var.name or "" for param in params], target, captures)
+    params = give(lowering, params, *given)
     result = function_result(lowering, statements_of(node))
     block = lowering.builder.block(tuple(param.var for param in params), result)
     return Function(
@@ -52,14 +49,6 @@ def read(function: Any) -> Function:
         doc=docstring(node),
         source=function,
     )
-
-
-def unit_of(function: types.FunctionType, captures: Captures) -> Unit:
-    text = text_of(function)
-    owner = owner_of(function.__code__)
-    names = names_of(text.node)
-    scope = Scope(function)
-    return Unit(text, captures, names, function.__name__, scope, text.node, owner=owner)
 
 
 def _mapped(function: Any, inner: Any) -> Function:
@@ -100,39 +89,3 @@ def _refuse(lowering: Lowering, node: ast.AST) -> None:
     if isinstance(node, ast.AsyncFunctionDef):
         raise lowering.unsupported("an `async` function", node)
     refuse_outer_writes(lowering, node)
-
-
-def _give(
-    lowering: Lowering, params: tuple[Param, ...], target: Target, captures: Captures
-) -> tuple[Param, ...]:
-    names = [param.var.name or "" for param in params]
-
-    def tree(name: str, given: Given) -> Tree:
-        return captures.tree(Capture(name, given.scope, (), given.read))
-
-    args = [tree(name, given) for name, given in zip(names, target.args, strict=False)]
-    return give(lowering, params, args, {name: tree(name, given) for name, given in target.kwargs})
-
-
-def default_trees(
-    function: types.FunctionType, arguments: ast.arguments, captures: Captures
-) -> dict[str, Tree]:
-    """Return what the defaults are today: literals as they are, and arrays as captures."""
-    positional = [*arguments.posonlyargs, *arguments.args]
-    values = function.__defaults__ or ()
-    found: dict[str, Tree] = {}
-
-    def enter(name: str, read: Callable[[], Any]) -> None:
-        value = read()
-        plain = type(value) in (int, float, complex)
-        capture = Capture(name, function, (), read)
-        found[name] = Const(value) if plain else captures.tree(capture)
-
-    for place, argument in enumerate(positional[len(positional) - len(values) :]):
-        enter(argument.arg, lambda place=place: (function.__defaults__ or ())[place])
-    for name in function.__kwdefaults__ or ():
-        enter(name, lambda name=name: (function.__kwdefaults__ or {})[name])
-    return found
-
-
-__all__ = ["UnsupportedSyntaxError", "read"]

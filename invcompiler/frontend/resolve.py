@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from invcompiler.frontend.callables import is_function_like
-from invcompiler.ir.nodes import Capture, Const, Display, Ref, Tree, Var
+from invcompiler.ir.nodes import Capture, Const, Display, Function, Ref, Tree, Var
 
 _ABSENT = object()
 _LIBRARIES = frozenset({"jax", "jaxlib", "numpy", "scipy", "ml_dtypes"}) | sys.stdlib_module_names
@@ -136,11 +136,14 @@ class Captures:
     def _hoist(self, capture: Capture, value: Any) -> Var:
         place = (capture.name, id(capture.scope), capture.steps)
         key = place if type(value) in _NUMBERS else id(value)
+        self.rest_on(_kind(capture), kind_of(value))
         if key not in self.hoisted:
             name = capture.steps[-1][1] if capture.steps else capture.name
             wish = name if isinstance(name, str) and name.isidentifier() else capture.name
             self.hoisted[key] = (Var(wish), capture)
-        elif self.hoisted[key][1].steps != capture.steps or self.hoisted[key][1].name != capture.name:
+        elif (
+            self.hoisted[key][1].steps != capture.steps or self.hoisted[key][1].name != capture.name
+        ):
             self.rest_on(capture, value)  # two names of one object, as long as they are
             self.rest_on(self.hoisted[key][1], value)
         return self.hoisted[key][0]
@@ -166,6 +169,27 @@ def _shape(capture: Capture) -> Capture:
     return Capture(capture.name, capture.scope, (*capture.steps, ("len", None)), read)
 
 
+def kind_of(value: Any) -> Any:
+    """Return what decides how a captured value is read: that it is an array, or its type."""
+    kind = type(value)
+    if kind not in _kinds:
+        _kinds[kind] = _ARRAY if issubclass(kind, jax.Array | np.ndarray | np.generic) else kind
+    return _kinds[kind]
+
+
+def _kind(capture: Capture) -> Capture:
+    before = capture.read
+    steps = (*capture.steps, ("kind", None))
+    return Capture(capture.name, capture.scope, steps, lambda: kind_of(before()))
+
+
+def is_current(function: Function) -> bool:
+    """Whether reading `function` again would give the same: a few microseconds, for every call."""
+    return all(capture.read() is value for capture, value in function.depends)
+
+
+_ARRAY = object()
+_kinds: dict[type, Any] = {}
 _shapes: dict[Any, Any] = {}  # one object for equal lengths and keys, so that `is` compares them
 
 

@@ -221,8 +221,7 @@ def _default(defaults: dict[str, Any], name: str) -> Tree | None:
 def is_plain_namedtuple(kind: type) -> bool:
     if not (issubclass(kind, tuple) and hasattr(kind, "_fields")):
         return False
-    makers = [base for base in kind.__mro__ if "__new__" in vars(base)]
-    module = getattr(vars(makers[0])["__new__"], "__module__", None) or ""
+    module = getattr(kind.__new__, "__module__", None) or ""
     return module.startswith("namedtuple_") and "__init__" not in vars(kind)
 
 
@@ -251,7 +250,5 @@ def _replaced(value: Tree, kwargs: dict[str | None, Tree]) -> Tree | None:
         return None
     if not kwargs.keys() <= set(value.keys):
         return None
-    items = tuple(
-        kwargs.get(key, item) for key, item in zip(value.keys, value.items, strict=True)
-    )
+    items = tuple(kwargs.get(key, item) for key, item in zip(value.keys, value.items, strict=True))
     return dataclasses.replace(value, items=items)

@@ -217,7 +217,12 @@ def _at_position(code: types.CodeType, candidates: list) -> tuple:
     for node, shift in candidates:
         body = node.body if isinstance(node, ast.Lambda) else None
         if body is not None:
-            at = (body.lineno + shift, body.end_lineno + shift, body.col_offset, body.end_col_offset)
+            at = (
+                body.lineno + shift,
+                body.end_lineno + shift,
+                body.col_offset,
+                body.end_col_offset,
+            )
             if at in ran:
                 return node, shift
     return candidates[0]

@@ -164,7 +164,9 @@ def shown_rows(lowering: Lowering, node: ast.For) -> tuple[Tree, ...]:
     over = source(lowering, node.iter)
     items = over.shown if over.shown is not None else const_items(over.iter, MOST_UNROLLED)
     if items is None:
-        raise Unfollowed("a `return` inside a loop", node, "assign in the loop, and return after it")
+        raise Unfollowed(
+            "a `return` inside a loop", node, "assign in the loop, and return after it"
+        )
     return items
 
 
@@ -372,4 +374,3 @@ def bare_expression(lowering: Lowering, node: ast.Expr) -> None:
         bare_call(lowering, node.value)
     else:
         lowering.expression(node.value)
-

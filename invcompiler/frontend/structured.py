@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from invcompiler.frontend.branches import fork
 from invcompiler.frontend.calls import STRUCTURED
 from invcompiler.frontend.closures import nested_unit
 from invcompiler.frontend.expressions import GETATTR, GETITEM
+from invcompiler.frontend.functions import lower_call
 from invcompiler.frontend.lowering import Lowering, Unfollowed
-from invcompiler.frontend.reading_into import lower_call
+
 from invcompiler.frontend.signatures import bind_arguments, statements_of
 from invcompiler.frontend.statements import function_result
 from invcompiler.frontend.structure import is_open, leaves_of, rebuild, same_structure
@@ -121,9 +123,12 @@ def _parts(inner: Lowering, template: Display, tree: Var, node: ast.AST) -> list
     return [inner.apply(GETITEM, (tree, Const(i)), node=node, arity=count) for i in range(count)]
 
 
-def new_vars(tree: Tree) -> tuple[Tree, list[Var]]:
-    """Return `tree` with a new var at every leaf, and these vars."""
+def new_vars(tree: Tree, name: str | None = None) -> tuple[Tree, list[Var]]:
+    """Return `tree` with a new var at every leaf, and these vars; `name` is for a tree of one leaf."""
     found: list[Var] = []
+    if name is not None and not is_open(tree):
+        found.append(Var(name))
+        return found[0], found
 
     def leaf(part: Tree) -> Tree:
         found.append(Var(part.name if isinstance(part, Var) else None))
@@ -145,6 +150,16 @@ def options(arguments: Arguments, *names: str) -> tuple[tuple[str, Tree], ...]:
     return tuple((name, tree) for name, tree in found if tree not in (None, Const(None)))  # type: ignore[misc]
 
 
+def parameter_names(fn: Tree, count: int) -> list[str | None]:
+    """Return how the body of a loop calls its parameters."""
+    names: list[str | None] = []
+    if isinstance(fn, Closure):
+        names += [argument.arg for argument in fn.node.args.args]
+    elif isinstance(fn, Ref) and isinstance(fn.value, types.FunctionType):
+        names += fn.value.__code__.co_varnames[: fn.value.__code__.co_argcount]
+    return [*names, *[None] * count][:count]
+
+
 # ---- loops --------------------------------------------------------------------------------------
 
 
@@ -154,9 +169,10 @@ def scan(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
         raise Unfollowed("a reversed `lax.scan`", node)
     init, xs = arguments["init"], arguments.get("xs", Const(None))
     inner = lowering.nested()
-    carry, carried = new_vars(init)
+    names = parameter_names(arguments["f"], 2)
+    carry, carried = new_vars(init, names[0])
     has_items = xs != Const(None)
-    item, items = new_vars(xs) if has_items else (xs, [])
+    item, items = new_vars(xs, names[1]) if has_items else (xs, [])
     result = invoke(inner, arguments["f"], (carry, item), node)
     after, ys = take_apart(inner, Display(tuple, (carry, Const(None))), result, node)[:-1], None
     ys = _second(inner, result, node)
@@ -188,8 +204,9 @@ def _second(inner: Lowering, result: Tree, node: ast.AST) -> Tree:
 def fori_loop(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
     init = arguments["init_val"]
     inner = lowering.nested()
-    carry, carried = new_vars(init)
-    index = Var("i")
+    names = parameter_names(arguments["body_fun"], 2)
+    carry, carried = new_vars(init, names[1])
+    index = Var(names[0] or "i")
     result = invoke(inner, arguments["body_fun"], (index, carry), node)
     after = take_apart(inner, carry, result, node)
     body = inner.builder.block((*carried, index), Display(tuple, tuple(after)))
@@ -207,7 +224,7 @@ def fori_loop(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
 @structured(jax.lax.map, "f", "xs", "batch_size")
 def map_(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
     inner = lowering.nested()
-    item, items = new_vars(arguments["xs"])
+    item, items = new_vars(arguments["xs"], parameter_names(arguments["f"], 1)[0])
     result = invoke(inner, arguments["f"], (item,), node)
     stacks, stacked = new_vars(result)
     body = inner.builder.block(tuple(items), Display(tuple, tuple(leaves_of(result))))

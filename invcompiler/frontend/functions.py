@@ -1,0 +1,88 @@
+"""What a Python function is made of, beside its text: its names, its defaults, the arguments it is given."""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from invcompiler.frontend.callables import Given, Target, target_of
+from invcompiler.frontend.lowering import Lowering, Unfollowed, Unit
+from invcompiler.frontend.resolve import Captures, Scope
+from invcompiler.frontend.same_code import owner_of
+from invcompiler.frontend.signatures import bind_arguments, kinds, names_of, statements_of
+from invcompiler.frontend.source import text_of
+from invcompiler.frontend.statements import function_result
+from invcompiler.ir.nodes import Capture, Const, Ref, Tree
+
+_LIBRARIES = ("jax.", "numpy.", "scipy.")
+
+
+def unit_of(function: types.FunctionType, captures: Captures) -> Unit:
+    """Return what all blocks of `function` share."""
+    text = text_of(function)
+    code = Capture("__code__", function, (), lambda: function.__code__)
+    captures.rest_on(code, code.read())
+    owner = owner_of(function.__code__)
+    names = names_of(text.node)
+    scope = Scope(function)
+    return Unit(text, captures, names, function.__name__, scope, text.node, owner=owner)
+
+
+def given_trees(
+    names: Sequence[str], target: Target, captures: Captures
+) -> tuple[list[Tree], dict[str, Tree]]:
+    """Return the arguments that a method or partial has been given, by position and by name."""
+
+    def tree(name: str, given: Given) -> Tree:
+        return captures.tree(Capture(name, given.scope, (), given.read))
+
+    args = [tree(name, given) for name, given in zip(names, target.args, strict=False)]
+    return args, {name: tree(name, given) for name, given in target.kwargs}
+
+
+def default_trees(
+    function: types.FunctionType, arguments: ast.arguments, captures: Captures
+) -> dict[str, Tree]:
+    """Return what the defaults are today: literals as they are, and arrays as captures."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    values = function.__defaults__ or ()
+    found: dict[str, Tree] = {}
+
+    def enter(name: str, read: Callable[[], Any]) -> None:
+        value = read()
+        capture = Capture(name, function, (), read)
+        if type(value) in (int, float, complex):
+            captures.rest_on(capture, value)
+            found[name] = Const(value)
+        else:
+            found[name] = captures.tree(capture)
+
+    for place, argument in enumerate(positional[len(positional) - len(values) :]):
+        enter(argument.arg, lambda place=place: (function.__defaults__ or ())[place])
+    for name in function.__kwdefaults__ or ():
+        enter(name, lambda name=name: (function.__kwdefaults__ or {})[name])
+    return found
+
+
+def lower_call(inner: Lowering, fn: Ref, args: Sequence[Tree]) -> Tree:
+    """Return what `fn` returns for `args`, with its equations in the block of `inner`.
+
+    Raises SourceUnavailableError if it cannot be read, and Unfollowed if it calls itself this way or is
+    a library's, which has rules of its own.
+    """
+    target = target_of(fn.value)
+    function = target.function
+    if f"{function.__module__}.".startswith(_LIBRARIES) or function.__code__ in inner.unit.within:
+        raise Unfollowed("a body that is called", inner.unit.node)
+    captures = inner.unit.captures
+    unit = unit_of(function, captures)
+    unit.within = (*inner.unit.within, function.__code__)
+    arguments = unit.node.args
+    names = [argument.arg for argument, _ in kinds(arguments)]
+    given, named = given_trees(names, target, captures)
+    body = Lowering(unit, inner.builder, {})
+    defaults = default_trees(function, arguments, captures)
+    bind_arguments(body, arguments, (*given, *args), named, defaults)
+    return function_result(body, statements_of(unit.node))
