@@ -29,6 +29,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import leaves, map_operands, map_tree, operands
+from invcompiler.passes.dtypes import dtype_of_call
 from invcompiler.passes.patterns import Applied, Match, matches
 from invcompiler.passes.signs import is_nonnegative_call
 from invcompiler.rules.canonical import Call, canonical
@@ -68,6 +69,7 @@ class Knowledge:
     readings: dict[Var, tuple[Call, ...]] = field(default_factory=dict)
     values: dict[Var, Tree] = field(default_factory=dict)  # vars that are no longer bound
     nonnegative: set[Var] = field(default_factory=set)
+    dtypes: dict[Var, Any] = field(default_factory=dict)  # of values made on the way
     subjects: set[Var] | None = None  # only what depends on these is rewritten; None: everything
     changed: bool = False
     delayed: bool = False  # an equation would have applied but for a value's other uses
@@ -76,7 +78,9 @@ class Knowledge:
         return self.calls.get(tree) if isinstance(tree, Var) else None
 
     def dtype(self, tree: Tree) -> Any | None:
-        return None if self.facts is None else self.facts.dtype(tree)
+        """Return the dtype, or None if that is unknown: what is not stated is worked out, if it matters."""
+        stated = None if self.facts is None else _stated_dtype(self.facts, tree)
+        return self.dtypes.get(tree) if stated is None and isinstance(tree, Var) else stated
 
     def shape(self, tree: Tree) -> tuple | None:
         return None if self.facts is None else self.facts.shape(tree)
@@ -159,6 +163,9 @@ class Rewriter(Builder):
     def _learn(self, var: Var, call: Call) -> None:
         self.knowledge.calls[var] = call
         self.knowledge.readings[var] = (call, *self.rules.readings(call))
+        dtype = dtype_of_call(call, self.knowledge.dtype)
+        if dtype is not None:
+            self.knowledge.dtypes[var] = dtype
         if is_nonnegative_call(call, self.knowledge):
             self.knowledge.nonnegative.add(var)
 
@@ -266,6 +273,12 @@ class Rewriter(Builder):
         self.add(equation)
         self._bound_here.update(equation.outs)
         self._follow(equation, equation.outs)
+
+
+def _stated_dtype(facts: Any, tree: Tree) -> Any | None:
+    dtype = facts.dtype(tree)
+    static = facts.static(tree) if dtype is None else None
+    return np.dtype(type(static.value)) if static and type(static.value) in (bool, int) else dtype
 
 
 def _tree(value: Any) -> Tree:
