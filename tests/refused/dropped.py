@@ -7,8 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+import invcompiler as inv
 from invcompiler.errors import InformationDroppedError as Dropped
 from tests.refused.registry import refused
+
+Inversion = inv.InversionError
 
 
 @refused(Dropped)
@@ -136,7 +139,7 @@ def lower_triangle(x):
     return jnp.tril(x)  #~
 
 
-@refused(Dropped)
+@refused(Inversion)
 def diagonal_of_matrix(x):
     return jnp.diagonal(x)  #~
 
@@ -156,7 +159,7 @@ def argmax(x):
     return jnp.argmax(x, axis=-1)  #~
 
 
-@refused(Dropped)
+@refused(Inversion)
 def differences(x):
     return jnp.diff(x)  #~
 
@@ -187,7 +190,7 @@ def squared_length(v):
     return v @ v  #~
 
 
-@refused(Dropped, at=squared_length)
+@refused(Inversion, at=squared_length)
 def dropped_in_a_helper(x):
     return squared_length(jnp.exp(x))
 
@@ -202,12 +205,12 @@ def log_softmax(x):
     return jax.nn.log_softmax(x)  #~
 
 
-@refused(Dropped)
+@refused(Inversion)
 def logsumexp(x):
     return jax.scipy.special.logsumexp(x)  #~
 
 
-@refused(Dropped)
+@refused(Inversion)
 def determinant(x):
     return jnp.linalg.det(x)  #~
 

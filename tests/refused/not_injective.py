@@ -186,12 +186,12 @@ def integer_division(x):
     return x // 3  #~
 
 
-@refused(Dropped)
+@refused(Inversion)
 def masked_bits(x):
     return x & 0xFF  #~
 
 
-@refused(Dropped)
+@refused(Inversion)
 def set_bits(x, key):
     return x | key  #~
 
@@ -206,11 +206,11 @@ def one_hot(x):
     return jax.nn.one_hot(x, 4)  #~
 
 
-@refused(Dropped)
+@refused(Inversion)
 def phase(z):
     return jnp.angle(z)  #~
 
 
-@refused(Dropped)
+@refused(Inversion)
 def nan_replaced(x):
     return lax.select(jnp.isnan(x), jnp.zeros_like(x), jnp.isfinite(x))  #~
