@@ -40,6 +40,19 @@ class Open:
     dropped_trail: int = 0
     trail: tuple[Size, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Take back what was replaced by itself, so that equal shapes are equal."""
+        lead, dropped = self.lead, self.dropped_lead
+        while lead and dropped and lead[-1] == axis_of(self.root, dropped - 1):
+            lead, dropped = lead[:-1], dropped - 1
+        object.__setattr__(self, "lead", lead)
+        object.__setattr__(self, "dropped_lead", dropped)
+        trail, dropped = self.trail, self.dropped_trail
+        while trail and dropped and trail[0] == axis_of(self.root, -dropped):
+            trail, dropped = trail[1:], dropped - 1
+        object.__setattr__(self, "trail", trail)
+        object.__setattr__(self, "dropped_trail", dropped)
+
 
 Shape = Union[tuple[Size, ...], Open]
 
@@ -111,13 +124,20 @@ class Perhaps:
 
 
 @dataclass(frozen=True)
+class Like:
+    """The same as `root` in kind and shape, of which nothing is known."""
+
+    root: Var
+
+
+@dataclass(frozen=True)
 class Thing:
     """A Python object of which only the type is told: what it holds may be traced."""
 
     kind: type
 
 
-Abstract = Union[Array, Known, Integer, Perhaps, Items, ShapeTuple, Updater, Thing, None]
+Abstract = Union[Array, Known, Integer, Perhaps, Like, Items, ShapeTuple, Updater, Thing, None]
 
 
 # ---- from values --------------------------------------------------------------------------------
@@ -307,6 +327,10 @@ def join(one: Abstract, other: Abstract, var: Var | None = None) -> Abstract:
             parts = zip(one.items, other.items, strict=True)
             items = tuple(join(a, b) for a, b in parts)
             return dataclasses.replace(one, items=items)
+        case Like(root=root), Array(shape=shape) if shape == Open(root):
+            return one
+        case Array(shape=shape), Like(root=root) if shape == Open(root):
+            return other
         case (Known() | Integer(), Known() | Integer()) if _is_int(one) and _is_int(other):
             return None if var is None else Integer(symbol(var))
         case Thing(), Thing() if one.kind is other.kind:
@@ -347,6 +371,7 @@ __all__ = [
     "Integer",
     "Items",
     "Known",
+    "Like",
     "Open",
     "Perhaps",
     "Shape",

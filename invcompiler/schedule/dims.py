@@ -157,18 +157,31 @@ def product(sizes: Iterable[Size]) -> Size:
 
 
 def floor_div(size: Size, divisor: int) -> Size:
-    """Return `size // divisor` for a positive `divisor`: linear if all of its coefficients are multiples of it."""
+    """Return `size // divisor` for a positive `divisor`; a `Floor` is left of what does not divide."""
     if not isinstance(size, Dim):
         return size // divisor
-    quotient = [(name, coefficient / divisor) for name, coefficient in size.terms]
-    whole = all(coefficient.denominator == 1 for _, coefficient in quotient)
-    if whole and size.constant.denominator == 1:
-        return _normal(dict(quotient), Fraction(size.constant // divisor))
-    if len(size.terms) == 1 and not size.constant:
-        name, coefficient = size.terms[0]
+    if any(part.denominator != 1 for part in (size.constant, *(c for _, c in size.terms))):
+        return symbol(Floor(size, divisor))
+    whole, rest = _divided(size, divisor)
+    if not isinstance(rest, Dim):
+        return _combine(whole, rest // divisor, 1)
+    if divisor == 2 and rest.constant:  # (n + 1) // 2 == n - n // 2
+        return _combine(whole, _combine(rest - 1, floor_div(rest - 1, 2), -1), 1)
+    if len(rest.terms) == 1 and not rest.constant:
+        name, coefficient = rest.terms[0]
         if isinstance(name, Floor) and coefficient == 1:  # (n // 2) // 2 == n // 4
-            return floor_div(name.numerator, name.denominator * divisor)
-    return symbol(Floor(size, divisor))
+            return _combine(whole, floor_div(name.numerator, name.denominator * divisor), 1)
+    return _combine(whole, symbol(Floor(rest, divisor)), 1)
+
+
+def _divided(size: Dim, divisor: int) -> tuple[Size, Size]:
+    """Return `whole, rest` where `size == divisor * whole + rest`, and the rest has the smallest numbers."""
+    whole: dict[Hashable, Fraction] = {}
+    rest: dict[Hashable, Fraction] = {}
+    for name, coefficient in size.terms:
+        whole[name], rest[name] = map(Fraction, divmod(coefficient, divisor))
+    constant, shift = map(Fraction, divmod(size.constant, divisor))
+    return _normal(whole, constant), _normal(rest, shift)
 
 
 def quotient(above: list[Size], below: list[Size]) -> Size | None:

@@ -24,6 +24,7 @@ from invcompiler.schedule.abstract import (
     Integer,
     Items,
     Known,
+    Like,
     Open,
     Perhaps,
     Unclear,
@@ -92,6 +93,8 @@ class Facts:
         found = self.of(tree)
         if isinstance(found, Array):
             return found.shape
+        if isinstance(found, Like):
+            return Open(found.root)
         is_dark = found is None or isinstance(found, Perhaps)
         return Open(tree) if is_dark and isinstance(tree, Var) else None
 
@@ -198,7 +201,8 @@ class Facts:
         known = {var: value for var, value in arguments.items() if value is not None}
         whole = self.is_concrete and len(known) == len(arguments)
         if not whole:
-            known = {var: _own(value, var) for var, value in known.items()}
+            owned = ((var, _own(value, var)) for var, value in known.items())
+            known = {var: value for var, value in owned if value is not None}
         key = (callee, frozenset(unknown or ()), tuple(known.items()))
         if key not in self._callees:
             found = _entered(callee, known, whole, frozenset(unknown or ()))
@@ -263,7 +267,7 @@ def _own(value: Abstract, var: Var) -> Abstract:
         case Array(shape=tuple() as shape, dtype=dtype, weak=weak):
             own = (d if isinstance(d, int) else axis_of(var, i) for i, d in enumerate(shape))
             return Array(tuple(own), dtype, weak)
-        case Array(dtype=dtype, weak=weak):
+        case Array(dtype=dtype, weak=weak) if dtype is not None:
             return Array(Open(var), dtype, weak)
         case _:
             return None

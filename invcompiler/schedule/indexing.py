@@ -121,11 +121,7 @@ def _from_start(bound: Size | None, size: Size) -> Size | None:
 
 def _strided(start: Size, stop: Size, step: int) -> Size:
     length = stop - start
-    if step == 1:
-        return length
-    if step == 2:
-        return length - floor_div(length, 2)
-    return floor_div(length + (step - 1), step)
+    return length if step == 1 else floor_div(length + (step - 1), step)
 
 
 # ---- shapes as values, and containers ---------------------------------------------------------

@@ -44,6 +44,8 @@ from invcompiler.schedule.abstract import (
     Integer,
     Items,
     Known,
+    Like,
+    Open,
     Perhaps,
     ShapeTuple,
     Updater,
@@ -69,7 +71,7 @@ def infer(
     function: Function, known: Mapping[Var, Abstract], unknown: frozenset[Var]
 ) -> dict[Var, Abstract]:
     """Return what can be said of each var. What is fixed in `known` stays as it is."""
-    inference = Inference(dict(known), set(unknown))
+    inference = Inference(dict(known), set(unknown), unknown)
     inference.ranks(function.body)
     inference.block(function.body)
     return inference.values
@@ -158,8 +160,8 @@ class Inference(Sight):
         kinds = [self.of(tree) for tree in trees]
         if operation is None or not all(map(_may_be_integer, kinds)):
             return None
-        certain = not any(kind is None or isinstance(kind, Perhaps) for kind in kinds)
-        if not certain and any(map(self.is_tainted, trees)):
+        dark = [tree for tree, kind in zip(trees, kinds, strict=True) if not _is_integer(kind)]
+        if any(map(self.is_tainted, dark)):
             return None
         sizes = [self.size(tree) for tree in trees]
         found = None if None in sizes else operation(*sizes)
@@ -167,7 +169,7 @@ class Inference(Sight):
             found = symbol(out)
         if not isinstance(found, Dim):
             return Known(found)
-        return Integer(found) if certain else Perhaps(found)
+        return Perhaps(found) if dark else Integer(found)
 
     # ---- attributes and items -------------------------------------------------------------------
 
@@ -202,7 +204,7 @@ class Inference(Sight):
         shape = self.shape(source)
         if shape is None or (equation.arity is not None and not isinstance(found, Array)):
             return None
-        if found is None and not is_array_index(index):
+        if (found is None or isinstance(found, Like)) and not is_array_index(index):
             return None  # it may be a container's item
         dtype = found.dtype if isinstance(found, Array) else None
         picked = index_shape(self, shape, index)
@@ -231,7 +233,7 @@ class Inference(Sight):
         if branch.kind in (BranchKind.IF, BranchKind.IFEXP) and predicate is not MISSING:
             taken = (branch.blocks[0 if predicate else 1],)
         for i, out in enumerate(branch.outs):
-            found = [self.of(_items(block)[i]) for block in taken]
+            found = [self.kept(_items(block)[i]) for block in taken]
             first = found[0]
             for other in found[1:]:
                 first = join(first, other)
@@ -242,7 +244,7 @@ class Inference(Sight):
     def loop(self, loop: Loop) -> None:
         params = loop.body.params
         carried, items = params[: len(loop.init)], params[len(loop.init) :]
-        init = [self.of(tree) for tree in loop.init]
+        init = [self.kept(tree) for tree in loop.init]
         for var, tree in zip(carried, loop.init, strict=True):
             if self.is_tainted(tree):
                 self.tainted.add(var)
@@ -272,9 +274,11 @@ class Inference(Sight):
 
     def stays(self, var: Var, tree: Tree) -> bool:
         """Whether a carried value is after a step what it was taken to be before."""
-        before, after = self.values.get(var), self.of(tree)
+        before, after = self.values.get(var), self.kept(tree)
         if before is None:
             return True
+        if isinstance(before, Like) and isinstance(after, Array):
+            return after.shape == Open(before.root)
         if isinstance(before, Array) and isinstance(after, Array):
             return before.shape == after.shape and before.dtype in (None, after.dtype)
         return before == after
@@ -372,7 +376,11 @@ def _bound(block: Block) -> set[Var]:
 
 
 def _may_be_integer(value: Abstract) -> bool:
-    return value is None or isinstance(value, Integer | Perhaps) or _is_int(value)
+    return value is None or isinstance(value, Perhaps) or _is_integer(value)
+
+
+def _is_integer(value: Abstract) -> bool:
+    return isinstance(value, Integer) or _is_int(value)
 
 
 def _is_int(value: Abstract) -> bool:

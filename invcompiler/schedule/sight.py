@@ -14,6 +14,7 @@ from invcompiler.schedule.abstract import (
     Integer,
     Items,
     Known,
+    Like,
     Open,
     Perhaps,
     Shape,
@@ -26,13 +27,19 @@ from invcompiler.schedule.layout import broadcast
 
 @dataclass
 class Sight:
-    """The abstract values so far; `tainted` are the vars that depend on what is to be recovered."""
+    """The abstract values so far. `unknown` are the vars to be recovered, `tainted` all that depend on them."""
 
     values: dict[Var, Abstract]
     tainted: set[Var]
+    unknown: frozenset[Var] = frozenset()
 
     def of(self, tree: Tree) -> Abstract:
         return of_tree(tree, self.values)
+
+    def kept(self, tree: Tree) -> Abstract:
+        """Return the abstract value; that it is what `tree` is, where nothing else is known."""
+        found = self.of(tree)
+        return Like(tree) if found is None and isinstance(tree, Var) else found
 
     def shape(self, tree: Tree) -> Shape | None:
         """Return the shape; a var of which nothing is known is taken for an array, whose shape is its own."""
@@ -41,6 +48,8 @@ class Sight:
                 return shape
             case Integer() | Known(value=bool() | int() | float() | complex()):
                 return ()
+            case Like(root=root):
+                return Open(root)
             case None | Perhaps() if isinstance(tree, Var):
                 return Open(tree)
             case _:
@@ -61,11 +70,22 @@ class Sight:
                 return None
 
     def elementwise(self, trees: Iterable[Tree]) -> Shape | None:
-        """Return the shape of an elementwise function's value. Where unknowns meet values of unknown shape they win."""
-        shapes = [(self.shape(tree), self.is_tainted(tree)) for tree in trees]
+        """Return the shape of an elementwise function's value.
+
+        Where shapes of unknown rank meet, that of an unknown wins, or else that of what depends on one.
+        """
+        shapes = [(self.shape(tree), tree) for tree in trees]
         if any(shape is None for shape, _ in shapes):
             return None
-        return broadcast([(shape, tainted) for shape, tainted in shapes if shape != ()])
+        return broadcast(
+            [(shape, self.weight(shape, tree)) for shape, tree in shapes if shape != ()]
+        )
+
+    def weight(self, shape: Shape | None, tree: Tree) -> int:
+        """Return how much the shape of `tree` says about that of the unknowns."""
+        if isinstance(shape, Open):
+            return 2 if shape.root in self.unknown else int(self.is_tainted(tree))
+        return 2 if self.is_tainted(tree) else 0
 
     def is_tainted(self, tree: Tree) -> bool:
         return any(var in self.tainted for var in leaves(tree))
