@@ -59,18 +59,28 @@ def projection(walk: Walk, equation: Apply) -> Pullback | None:
     if not isinstance(fn, Ref) or fn.value not in (operator.getitem, getattr):
         return None
     source, key = equation.args
-    if not isinstance(source, Var):
+    if not isinstance(source, Var) or any(map(walk.active, leaves(key))):
         return None
-    box = walk.forward.ask(_box, source)
-    if box is not None and box.value is not None and isinstance(key, Const):
-        number = box.value.position(fn.value is getattr, key.value)
-        if number is None:
-            return None
+    found = projected(walk.forward, equation)
+    if found is not None:
+        box, number = found
         walk.forward.keep(equation)
-        return lambda cots: _give_item(cots, source, box.value, number, cots.take(equation.out))
-    if box is None or box.value is not None or fn.value is getattr:
+        return lambda cots: _give_item(cots, source, box, number, cots.take(equation.out))
+    is_array = walk.forward.ask(lambda x: isinstance(x, jax.ShapeDtypeStruct), source)
+    if is_array is None or not is_array.value or fn.value is getattr:
         return None
     return _index(walk, equation, source, key)
+
+
+def projected(emit: Emission, equation: Apply) -> tuple[Container, int] | None:
+    """Return the container that `equation` takes an item of, and the number of the item."""
+    source, key = equation.args
+    known = emit.ask(_box, source)
+    if known is None or known.value is None or not isinstance(key, Const):
+        return None
+    box = known.value
+    number = box.position(equation.fn.value is getattr, key.value)  # type: ignore[union-attr]
+    return None if number is None else (box, number)
 
 
 def _box(aval: Any) -> Container | None:

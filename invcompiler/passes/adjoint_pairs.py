@@ -38,6 +38,7 @@ from invcompiler.passes.avals import _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.dead_code import dead_code
+from invcompiler.passes.emission import Emission
 from invcompiler.passes.fresh import bind_trees, fresh_block, inline_closures
 from invcompiler.passes.residuals import choose
 
@@ -79,7 +80,7 @@ class Pairs:
         if function is None:
             return None
         bound = bind_trees(function, equation)
-        runs = None if bound is None else _runs(walk, function, bound)
+        runs = None if bound is None else runs_of(walk.forward, function, bound)
         if bound is None or runs is None:
             return None
         active = tuple(
@@ -191,13 +192,13 @@ class Pairs:
         args = (*(params[n] for n in given), *taken, *kept.residuals, *used, bar)
         body = Block(args, (*kept.views, *back.equations), back.result)
         name = function.name if function.name.isidentifier() else "f"
-        backward = dead_code(_function(f"{name}_bwd", args, body, function))
+        backward = dead_code(positional(f"{name}_bwd", args, body, function))
         forward, forward_used = None, ()
         if kept.residuals:
             result = Display(tuple, (function.body.result, *kept.residuals))
             block = map_block(rename, Block((), equations, result))
             forward_used = tuple(var for var in free_vars(block) if var in captured)
-            forward = dead_code(_function(f"{name}_fwd", (*params, *forward_used), block, function))
+            forward = dead_code(positional(f"{name}_fwd", (*params, *forward_used), block, function))
         return Pair(
             forward,
             backward,
@@ -215,7 +216,7 @@ def _interface(pair: Pair) -> tuple:
     return pair.given, pair.taken, pair.kept, captures, pair.returned
 
 
-def _function(name: str, params: Sequence[Var], body: Block, source: Function) -> Function:
+def positional(name: str, params: Sequence[Var], body: Block, source: Function) -> Function:
     body = fresh_block(replace(body, params=tuple(params)), {})
     kinds = tuple(Param(var, _POSITIONAL) for var in body.params)
     return Function(name, kinds, body, span=source.span)
@@ -242,7 +243,7 @@ def _part(emit: Any, value: Tree, path: tuple[int, ...]) -> Tree:
     return value
 
 
-def _runs(walk: Walk, function: Function, bound: dict[Var, Tree]) -> list | None:
+def runs_of(emit: Emission, function: Function, bound: dict[Var, Tree]) -> list | None:
     """Return what the arguments look like, each time that the call is met."""
     trees = [bound[param.var] for param in function.params]
     met: list = []
@@ -252,7 +253,7 @@ def _runs(walk: Walk, function: Function, bound: dict[Var, Tree]) -> list | None
         if not any(_same(given, other) for other in met):
             met.append(given)
 
-    walk.forward.ask(note, *trees)
+    emit.ask(note, *trees)
     return met if met and all(_is_plain(function, values) for values, _ in met) else None
 
 
@@ -309,4 +310,4 @@ def is_library(fn: Any) -> bool:
     return "site-packages" in file or "dist-packages" in file
 
 
-__all__ = ["Pair", "Pairs", "callee", "has_own_rule"]
+__all__ = ["Pair", "Pairs", "callee", "has_own_rule", "positional", "runs_of"]

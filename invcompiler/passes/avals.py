@@ -7,8 +7,11 @@ question about several vars is answered if, and only if, every meeting gives the
 
 from __future__ import annotations
 
+import enum
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, assert_never
 
 import jax
@@ -108,7 +111,7 @@ def abstract_tree(values: Mapping[Var, Any], tree: Tree) -> Any:
         case Ref():
             return tree.value
         case Display(kind=kind, keys=None):
-            return kind(abstract_tree(values, item) for item in tree.items)
+            return kind(_abstract_items(values, tree.items))
         case Display(kind=kind, keys=keys):
             items = [abstract_tree(values, item) for item in tree.items]
             pairs = dict(zip(keys, items, strict=True))
@@ -121,6 +124,14 @@ def abstract_tree(values: Mapping[Var, Any], tree: Tree) -> Any:
             return tree
         case _:
             assert_never(tree)
+
+
+def _abstract_items(values: Mapping[Var, Any], trees: Iterable[Tree]) -> Iterator[Any]:
+    for tree in trees:
+        if isinstance(tree, Star):
+            yield from abstract_tree(values, tree.value)
+        else:
+            yield abstract_tree(values, tree)
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -173,6 +184,18 @@ def _captured(capture: Any) -> Any:
     return abstract(capture.read(), numbers=True)
 
 
+@dataclass(frozen=True)
+class Held:
+    """An object of `kind` that is not a plain value and may hold arrays, such as `x.at`."""
+
+    kind: type
+
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, type, ModuleType)
+_PLAIN += (FunctionType, BuiltinFunctionType, MethodType, functools.partial, np.dtype, enum.Enum)
+_PLAIN += (range, jax.tree_util.PyTreeDef, Function, Held, np.ufunc)
+
+
 def abstract(value: Any, numbers: bool = False) -> Any:
     """Return `value` with arrays (and, if `numbers`, Python floats and complex numbers) made abstract."""
 
@@ -185,7 +208,7 @@ def abstract(value: Any, numbers: bool = False) -> Any:
             )
         if numbers and isinstance(x, float | complex):
             return jax.ShapeDtypeStruct((), jnp.result_type(x), weak_type=True)
-        return x
+        return x if isinstance(x, _PLAIN) or callable(x) else Held(type(x))
 
     return jax.tree.map(leaf, value)
 
@@ -245,4 +268,4 @@ def _merge(meetings: dict[Path, Any]) -> dict[Path, Any]:
     return meetings
 
 
-__all__ = ["Avals", "Known", "abstract", "abstract_run", "abstract_tree"]
+__all__ = ["Avals", "Held", "Known", "abstract", "abstract_run", "abstract_tree"]

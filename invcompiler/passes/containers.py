@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from invcompiler.ir.nodes import Const, Display, Ref, Tree
+from invcompiler.passes.avals import Held
 
 GETITEM = Ref(operator.getitem, "operator.getitem", operator)
 GETATTR = Ref(getattr, "getattr")
@@ -93,6 +94,8 @@ def holds_function(aval: Any) -> bool:
     """Whether `aval` is, or holds, something to call: a function, or the pullback that `jax.vjp` returns."""
     if container(aval) is not None:
         return any(map(holds_function, container(aval).items))  # type: ignore[union-attr]
+    if isinstance(aval, Held):
+        return True
     return callable(aval) and not isinstance(aval, type | jax.ShapeDtypeStruct)
 
 

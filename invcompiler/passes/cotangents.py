@@ -17,7 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from invcompiler.ir.nodes import Const, Display, Method, Ref, Tree, Var
+from invcompiler.ir.nodes import Const, Display, Method, Ref, Star, Tree, Var
+from invcompiler.ir.walk import leaves
 from invcompiler.passes.containers import Container, container, has_inexact, is_inexact, of_display
 from invcompiler.passes.emission import Emission, reference
 from invcompiler.rules.adjoint_registry import Spread
@@ -69,9 +70,32 @@ class Cotangents:
             case Var():
                 if self.active(tree):
                     self.bars[tree] = self.add(self.bars.get(tree, ZERO), bar, tree)
+            case Display() if has_star(tree):
+                self._give_starred(tree, self.dense(bar))
             case Display():
                 for number, item in enumerate(tree.items):
                     self.give(item, self.item(self.dense(bar), of_display(tree), number))
+            case Const() | Ref():
+                return
+            case _:
+                assert not any(map(self.active, leaves(tree))), tree
+
+    def _give_starred(self, tree: Display, bar: Tree) -> None:
+        """Deal the items of `bar` out to a display such as `(first, *rest)`."""
+        place = 0
+        length = len(bar.items) if isinstance(bar, Display) else None
+        box = Container(tree.kind, None, (None,) * (length or 0))
+        for item in tree.items:
+            if not isinstance(item, Star):
+                self.give(item, self.item(bar, box, place))
+                place += 1
+                continue
+            known = self.emit.ask(_starred_form, item.value)
+            assert known is not None, "the length of a starred value"
+            kind, count = known.value
+            items = tuple(self.item(bar, box, place + i) for i in range(count))
+            self.give(item.value, Display(kind, items))
+            place += count
 
     def update(self, var: Var, index: Tree, value: Tree, **options: Tree) -> None:
         """Add `value` to the cotangent of the array `var` at `index`."""
@@ -80,9 +104,12 @@ class Cotangents:
             here = self.zeros(var)
         at = self.emit.apply(reference(getattr), (here, Const("at")))
         place = self.emit.apply(reference(operator.getitem), (at, index))
-        self.bars[var] = self.emit.apply(
+        bar = self.emit.apply(
             Method("add"), (place, value), tuple(options.items()), name=bar_name(var)
         )
+        assert isinstance(bar, Var)
+        self.emit.avals.alike(bar, var)
+        self.bars[var] = bar
 
     def item(self, bar: Tree, box: Container, number: int) -> Tree:
         """Return the cotangent of item `number` of a container whose cotangent is `bar`."""
@@ -211,6 +238,8 @@ class Cotangents:
             return self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
         if isinstance(bar, Var):
             return bar
+        if isinstance(tree, Display) and has_star(tree):
+            tree = ZERO
         bars = [ZERO] * len(box) if bar == ZERO else bar.items  # type: ignore[union-attr]
         items = []
         for number, (b, item) in enumerate(zip(bars, box.items, strict=True)):
@@ -270,6 +299,14 @@ def bar_name(var: Var | None) -> str | None:
 
 def shape_tree(shape: Iterable[int]) -> Display:
     return Display(tuple, tuple(Const(int(size)) for size in shape))
+
+
+def has_star(display: Display) -> bool:
+    return any(isinstance(item, Star) for item in display.items)
+
+
+def _starred_form(aval: Any) -> tuple[type, int]:
+    return (type(aval) if type(aval) in (tuple, list) else tuple), len(aval)
 
 
 def _all_inexact(aval: Any) -> bool:

@@ -33,7 +33,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import leaves
-from invcompiler.passes.avals import Avals, Known, abstract
+from invcompiler.passes.avals import Avals, Held, Known, abstract
 from invcompiler.passes.containers import container
 
 _SHAPE_ATTRIBUTES = ("shape", "ndim", "size")
@@ -117,9 +117,9 @@ class Emission(Builder):
         inputs = _inputs(equation)
         for operand in inputs:
             self._look(operand)
-        if any(operand not in self.avals.met for operand in inputs):
-            return
         met = self.avals.met
+        if any(operand not in met or _is_held(met[operand]) for operand in inputs):
+            return
         paths = list(self.avals.paths(inputs))
         met[var] = {
             path: _abstract_apply(equation, {v: self.avals._at(v, path).value for v in inputs})  # type: ignore[union-attr]
@@ -163,6 +163,10 @@ class Emission(Builder):
         if any(callable(value) or isinstance(value, ModuleType) for value in values):
             return None
         return as_tree(fn(*values, **keywords))
+
+
+def _is_held(meetings: Mapping[Any, Any]) -> bool:
+    return any(isinstance(aval, Held) for aval in meetings.values())
 
 
 def _hashable(value: Any) -> Any:

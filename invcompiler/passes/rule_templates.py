@@ -8,8 +8,8 @@ from functools import cache
 from types import FunctionType
 
 from invcompiler.frontend import read
-from invcompiler.ir.nodes import Apply, Block, Equation, Function, Ref, Tree, Var
-from invcompiler.ir.walk import map_block
+from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Function, Ref, Tree, Var
+from invcompiler.ir.walk import map_operands, map_tree
 from invcompiler.passes.emission import Emission
 from invcompiler.passes.fresh import bind_trees, fresh_block
 
@@ -34,17 +34,18 @@ def _expanded(block: Block) -> Block:
     equations: list[Equation] = []
     known: dict[Var, Tree] = {}
     for equation in block.equations:
+        equation = map_operands(lambda var: known.get(var, var), equation)
         body = _helper(equation)
-        if body is None:
-            equations.append(equation)
-        else:
+        if body is not None:
             equations.extend(body.equations)
             known[equation.outs[0]] = body.result
-    return _renamed(Block(block.params, tuple(equations), block.result), known)
-
-
-def _renamed(block: Block, known: Mapping[Var, Tree]) -> Block:
-    return map_block(lambda var: known.get(var, var), block) if known else block
+        elif isinstance(equation, Branch):
+            blocks = tuple(map(_expanded, equation.blocks))
+            equations.append(replace(equation, blocks=blocks))
+        else:
+            equations.append(equation)
+    result = map_tree(lambda var: known.get(var, var), block.result)
+    return Block(block.params, tuple(equations), result)
 
 
 def _helper(equation: Equation) -> Block | None:
