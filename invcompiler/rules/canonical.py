@@ -16,6 +16,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MethodType
 from typing import Any
 
@@ -108,10 +109,12 @@ def parameters_of(fn: Any) -> tuple[str, ...]:
 
     Raises ValueError if `fn` has no signature.
     """
-    callee = find(fn)
-    if callee is not None:
-        return _PARAMETERS[identity(callee.fn)]
-    return tuple(inspect.signature(fn).parameters)
+    declare(fn)
+    callee = _CALLEES[identity(key_of(fn))]
+    place = identity(callee.fn)
+    if place not in _PARAMETERS:
+        _PARAMETERS[place] = _names_of(callee.read)
+    return _PARAMETERS[place]
 
 
 # ---- entries ------------------------------------------------------------------------------------
@@ -137,7 +140,7 @@ def find(fn: Any) -> _Callee | None:
 def declare(fn: Any) -> None:
     """Give `fn` an entry, by its own signature, if it has none."""
     if find(fn) is None:
-        _enter(fn, fn, _by_signature(fn))
+        _enter(fn, fn, _BySignature(fn))
 
 
 def _enter(spelled: Any, fn: Any, read: Reading) -> None:
@@ -145,14 +148,14 @@ def _enter(spelled: Any, fn: Any, read: Reading) -> None:
     known = _CALLEES.get(place)
     if known is None:
         _CALLEES[place] = _Callee(spelled, fn, read)
-        _PARAMETERS.setdefault(identity(fn), _names_of(read))
     elif known.fn is not fn:
         raise ValueError(f"{spelled} is a spelling of {known.fn} and of {fn}")
 
 
 def _names_of(read: Reading) -> tuple[str, ...]:
     """Return the parameters of a reading without the options that it drops."""
-    parameters = inspect.signature(read).parameters.values()
+    signature = read.signature if isinstance(read, _BySignature) else inspect.signature(read)
+    parameters = signature.parameters.values()
     dropped = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is NONE]
     return tuple(p.name for p in parameters if p.name not in dropped)
 
@@ -165,28 +168,32 @@ def _names(fn: Any, *names: str) -> None:
     _PARAMETERS[identity(fn)] = names
 
 
-def _by_signature(fn: Any) -> Reading:
-    """Return the reading of a function whose canonical arguments are its parameters."""
-    signature = inspect.signature(fn)
-    defaults = {
-        name: _default(parameter.default)
-        for name, parameter in signature.parameters.items()
-        if parameter.default is not parameter.empty
-    }
-    variadic = {
-        name
-        for name, parameter in signature.parameters.items()
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
+class _BySignature:
+    """The reading of a function whose canonical arguments are its parameters; looked at when first needed."""
 
-    def read(*args: Tree, **kwargs: Tree) -> Arguments | None:
-        given = signature.bind(*args, **kwargs).arguments
-        if not variadic.isdisjoint(given):
-            return _packed(signature, {**defaults, **given})
-        return {name: given.get(name, defaults.get(name, NONE)) for name in signature.parameters}
+    def __init__(self, fn: Any) -> None:
+        self.fn = fn
 
-    read.__signature__ = signature  # type: ignore[attr-defined]
-    return read
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.fn)
+
+    @cached_property
+    def _defaults(self) -> dict[str, Tree]:
+        parameters = self.signature.parameters.values()
+        return {p.name: _default(p.default) for p in parameters if p.default is not p.empty}
+
+    @cached_property
+    def _variadic(self) -> frozenset[str]:
+        kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        return frozenset(p.name for p in self.signature.parameters.values() if p.kind in kinds)
+
+    def __call__(self, *args: Tree, **kwargs: Tree) -> Arguments:
+        given = self.signature.bind(*args, **kwargs).arguments
+        if not self._variadic.isdisjoint(given):
+            return _packed(self.signature, {**self._defaults, **given})
+        filled = {**self._defaults, **given}
+        return {name: filled.get(name, NONE) for name in self.signature.parameters}
 
 
 def _packed(signature: inspect.Signature, given: dict[str, Any]) -> Arguments:

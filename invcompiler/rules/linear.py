@@ -13,6 +13,7 @@ import math
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
+import numpy as np
 
 from invcompiler.ir.nodes import Const
 from invcompiler.rules.conditions import every, nonzero, number_value, rank_is, static_value
@@ -44,10 +45,11 @@ def _differ(a, b):
 
 def _singular(matrix):
     """Refuse a matrix with a rank that can be seen to be too low."""
-    if matrix.size == 0 or matrix.dtype.kind not in "iuf":
+    matrix = np.asarray(matrix, complex if matrix.dtype.kind == "c" else float)
+    if matrix.size == 0 or not np.isfinite(matrix).all():
         return None
-    ranks = jnp.linalg.matrix_rank(jnp.asarray(matrix, float))
-    if (ranks < matrix.shape[-1]).any():
+    ranks = np.linalg.matrix_rank(matrix)
+    if np.any(ranks < matrix.shape[-1]):
         return Refusal("the matrix is singular", "multiply by a matrix of full rank")
     return None
 

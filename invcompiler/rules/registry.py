@@ -21,7 +21,6 @@ Users' rules are kept in a table of their own, which is looked up first.
 from __future__ import annotations
 
 import enum
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -102,12 +101,11 @@ class InverseRule:
     @property
     def output(self) -> str:
         """The name by which the templates call the output."""
-        return next(iter(inspect.signature(self.inverse).parameters))
+        return parameters(self.inverse)[0]
 
     def needs(self, template: Template) -> frozenset[str]:
         """Return the arguments of the call, other than the isolated one, that `template` names."""
-        named = inspect.signature(template).parameters
-        return frozenset(named) - {self.output, self.argument}
+        return frozenset(parameters(template)) - {self.output, self.argument}
 
     def refusal(self, call: Call, facts: Facts) -> Refusal | None:
         """Return why the rule does not apply to `call`, or None if it does as far as is known."""
@@ -115,6 +113,12 @@ class InverseRule:
         if kind is not None and kind not in self.numbers:
             return Refusal(f"its inverse is not known for {_WORDS[kind]} values")
         return None if self.condition is None else self.condition(call, facts)
+
+
+def parameters(template: Template) -> tuple[str, ...]:
+    """Return the names of the parameters of a template, which is a plain function."""
+    code = template.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 _WORDS = {
@@ -229,11 +233,14 @@ def _parts(record: type) -> dict[str, Any]:
         )
     if "inverse" not in found:
         raise TypeError(f"the rule `{record.__name__}` does not state its `inverse`")
-    return {name: _plain(value) for name, value in found.items()}
+    return {name: _plain(value, name) for name, value in found.items()}
 
 
-def _plain(value: Any) -> Any:
-    return value.__func__ if isinstance(value, staticmethod) else value
+def _plain(value: Any, name: str) -> FunctionType:
+    value = value.__func__ if isinstance(value, staticmethod) else value
+    if isinstance(value, FunctionType):
+        return value
+    raise TypeError(f"`{name}` of a rule is a plain function, not {value!r}")
 
 
 def _argument_name(fn: Any, argument: int | str) -> str:
@@ -251,10 +258,12 @@ def _argument_name(fn: Any, argument: int | str) -> str:
 
 def _check_names(rule: InverseRule) -> None:
     """Check that the templates name only the output and arguments of the function."""
+    if not parameters(rule.inverse):
+        raise TypeError("the first parameter of `inverse` takes the output; it has none")
     allowed = {rule.output, *forms.parameters_of(rule.fn)}
     for part in ("inverse", "slope", "log_slope", "log_det"):
         template = getattr(rule, part)
-        for name in () if template is None else inspect.signature(template).parameters:
+        for name in () if template is None else parameters(template):
             if name not in allowed:
                 of = f"`{part}` of the rule for `{getattr(rule.fn, '__name__', rule.fn)}`"
                 raise TypeError(f"{of} names `{name}`, which is no argument of the function")
@@ -368,7 +377,7 @@ def inverse_rule(
     def add(record: Any) -> Any:
         stated = _users_parts(record)
         if log_slope is not None:
-            stated["log_slope"] = log_slope
+            stated["log_slope"] = _plain(log_slope, "log_slope")
         if log_det is not None:
             stated["log_det"] = _constant(log_det)
         facts = {**_users_kind(stated, core), **options, "numbers": Numbers.ANY, **stated}
@@ -387,9 +396,9 @@ def _users_parts(record: Any) -> dict[str, Any]:
 
 
 def _constant(log_det: Any) -> Template:
-    if callable(log_det):
+    if isinstance(log_det, FunctionType):
         return log_det
-    if log_det != 0:
+    if callable(log_det) or log_det != 0:
         raise TypeError(f"`log_det` is a function or 0, not {log_det!r}")
     return volume_kept
 

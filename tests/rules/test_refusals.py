@@ -80,6 +80,13 @@ def test_an_unknown_exponent_leaves_the_branch_of_positive_numbers():
     assert [rule.name for rule in left] == ["power_of_nonnegative"]
 
 
+def test_the_branch_of_a_power_does_not_rest_on_todays_value_of_an_array():
+    facts = ConcreteFacts()
+    call = call_of(jnp.power, Var(), tree_of(np.array(3.0), facts))
+    left = [r for r in inverse_rules(jnp.power, "x1") if r.refusal(call, facts) is None]
+    assert [rule.name for rule in left] == ["power_of_nonnegative"]
+
+
 def test_the_first_rule_left_is_the_most_special_one():
     def first(exponent):
         call = call_of(lax.integer_pow, Var(), as_tree(exponent))

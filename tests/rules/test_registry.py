@@ -191,6 +191,10 @@ def test_misuse(own_tables):
         inverse_rule(affine, log_slope=lambda: 0.0, log_det=0.0)(lambda y: y)
     with pytest.raises(TypeError, match="a function or 0"):
         inverse_rule(affine, log_det=3.0)(lambda y: y)
+    with pytest.raises(TypeError, match="plain function"):
+        inverse_rule(affine, log_slope=jnp.log)(lambda y: y)
+    with pytest.raises(TypeError, match="takes the output"):
+        inverse_rule(affine)(lambda: 0)
     with pytest.raises(ValueError, match="not a domain"):
         inverse_rule(affine, domain="nonsense")
 
