@@ -8,7 +8,6 @@ all of that known, loaded as a module, and jitted.
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -17,9 +16,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from invcompiler.backend import Header, Text, annotate, load, render
+from invcompiler.backend.load import annotate, load
+from invcompiler.backend.render import render
+from invcompiler.backend.text import Header, Text
 from invcompiler.errors import InvcompilerError
-from invcompiler.frontend import is_current
+from invcompiler.sources import SOURCES
 from invcompiler.ir.nodes import Capture, Function
 
 _TRACED = (float, complex, np.ndarray, np.generic, jax.Array)
@@ -27,11 +28,13 @@ _TRACED = (float, complex, np.ndarray, np.generic, jax.Array)
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """An IR function, its text, and the functions of the user's that it was made from."""
+    """An IR function, its text, the functions of the user's that it was made from, and captured arrays whose elements it
+    relies on."""
 
     function: Function
     text: Text
     rests_on: tuple[Function, ...]
+    relied: tuple[tuple[Capture, np.ndarray], ...] = ()
 
     @functools.cached_property
     def module(self) -> Any:
@@ -41,9 +44,6 @@ class Program:
     def main(self) -> Callable[..., Any]:
         return getattr(self.module, self.text.main)
 
-    def is_current(self) -> bool:
-        return all(is_current(function) for function in self.rests_on)
-
     def bindings(self) -> dict[str, Any]:
         """Return the keyword arguments that the main function needs: what is captured, as it is today."""
         found = {name: capture.read() for name, capture in self.text.captures}
@@ -51,8 +51,12 @@ class Program:
         return found
 
 
-def program_of(function: Function, rests_on: tuple[Function, ...]) -> Program:
-    return Program(function, render(function, Header(function.doc)), rests_on)
+def program_of(
+    function: Function,
+    rests_on: tuple[Function, ...],
+    relied: tuple[tuple[Capture, np.ndarray], ...] = (),
+) -> Program:
+    return Program(function, render(function, Header(function.doc), SOURCES), rests_on, relied)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,32 +133,34 @@ class Generated:
 
     def _specialised(self, args: tuple, kwargs: dict) -> tuple[Specialised, list]:
         self._refresh_quickly()
-        captured = self._maker.captured()
-        leaves, treedef = jax.tree.flatten((args, kwargs, captured))
-        key = (treedef, tuple(map(_signature, leaves)), jax.config.jax_enable_x64)
+        leaves, treedef, key = self._keyed(args, kwargs)
         found = self._cache.programs.get(key)
         if found is None or not self._maker.holds(found.program):
             with self._cache.lock:
-                found = self._specialise(key, args, kwargs, leaves, treedef)
+                program = self._maker.specialise(self._bound(args, kwargs), self)
+                # compiling may find more captured values, which belong to the signature too
+                leaves, treedef, key = self._keyed(args, kwargs)
+                found = Specialised(program, jax.jit(_caller(program, leaves, treedef)))
+                self._cache.programs[key] = found
         return found, [leaf for leaf in leaves if is_traced(leaf)]
+
+    def _keyed(self, args: tuple, kwargs: dict) -> tuple[list, Any, Hashable]:
+        leaves, treedef = jax.tree.flatten((args, kwargs, self._maker.captured()))
+        return leaves, treedef, (treedef, *map(_signature, leaves), jax.config.jax_enable_x64)
 
     def _refresh_quickly(self) -> None:
         if not self._maker.is_current():
             with self._cache.lock:
                 self._refresh()
 
-    def _specialise(
-        self, key: Hashable, args: tuple, kwargs: dict, leaves: list, treedef: Any
-    ) -> Specialised:
-        program = self._maker.specialise(self._bound(args, kwargs), self)
-        made = Specialised(program, jax.jit(_caller(program, leaves, treedef)))
-        self._cache.programs[key] = made
-        return made
-
     def _bound(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments
+
+    def __invcompiler_function__(self) -> Function:
+        """Return the IR of this function, for transforms of what transforms return."""
+        return self.program.function
 
     # ---- Python's protocols -----------------------------------------------------------------
 
@@ -169,22 +175,20 @@ def _caller(program: Program, leaves: list, treedef: Any) -> Callable[[list], An
     """Return the function of the traced leaves that calls the program with all of its arguments."""
     frozen = [None if is_traced(leaf) else leaf for leaf in leaves]
     places = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
-    names = [name for name, _ in program.text.captures]
-
     def call(traced: list) -> Any:
         filled = list(frozen)
         for place, value in zip(places, traced, strict=True):
             filled[place] = value
         args, kwargs, captured = jax.tree.unflatten(treedef, filled)
-        bound = {name: captured[_place(capture)] for name, capture in program.text.captures}
+        bound = {name: captured[place_of(capture)] for name, capture in program.text.captures}
         return program.main(*args, **kwargs, **bound, **dict(program.text.objects))
 
     call.__name__ = call.__qualname__ = program.text.main
-    assert len(names) == len(set(names))
     return call
 
 
-def _place(capture: Capture) -> str:
+def place_of(capture: Capture) -> str:
+    """Return what identifies a capture: where its value is found."""
     return repr((id(capture.scope), capture.name, capture.steps))
 
 
@@ -209,6 +213,3 @@ def _is_hashable(value: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-__all__ = ["Generated", "Program", "Specialised", "inspect", "is_traced", "program_of"]

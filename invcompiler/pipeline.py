@@ -3,34 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from invcompiler.assumptions import assume
 from invcompiler.frontend import read
 from invcompiler.ir.interval import Interval
-from invcompiler.ir.nodes import Closure, Function, Var
+from invcompiler.ir.nodes import Capture, Closure, Function, Var
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
 from invcompiler.schedule.domains import intervals
 from invcompiler.schedule.facts import Facts
-from invcompiler.schedule.functions import Session
+from invcompiler.schedule.functions import FunctionPlan, Session
+
+
+@dataclass(frozen=True, eq=False)
+class Compilation:
+    """A generated function; the user's functions that were read for it; captured arrays whose elements it relies on."""
+
+    function: Function
+    rests_on: tuple[Function, ...]
+    relied: tuple[tuple[Capture, np.ndarray], ...]
+
+
+@dataclass(eq=False)
+class Reader:
+    """Reads functions for one compilation, each once."""
+
+    functions: dict[Any, Function] = field(default_factory=dict)
+
+    def __call__(self, target: Any) -> Function:
+        key = target if isinstance(target, Closure) else id(target)
+        if key not in self.functions:
+            self.functions[key] = prepare(target)
+        return self.functions[key]
 
 
 def prepare(target: Any) -> Function:
     """Read a Python function, in the forms that the scheduler knows."""
-    function = target.lower() if isinstance(target, Closure) else read(target)
-    return recognise(function)
+    if isinstance(target, Closure):
+        return recognise(target.lower())
+    program = getattr(target, "__invcompiler_function__", None)
+    return recognise(read(target) if program is None else program())
 
 
-def inverse_program(
+def compile_inverse(
     function: Function,
     unknown: tuple[Var, ...],
     facts: Facts,
     declared: Mapping[Var, Interval],
     product: Product,
-) -> Function:
+) -> Compilation:
     """Return `g(y, *known)`; raise an InvcompilerError that says why there is none."""
-    session = Session(prepare, intervals)
+    reader = Reader()
+    session = Session(reader, _intervals)
     plan = session.plan(function, unknown, facts, declared)
-    return dead_code(simplify(Inverter(product).function(plan)))
+    inverse = dead_code(simplify(Inverter(product).function(plan)))
+    rests_on = (function, *reader.functions.values())
+    return Compilation(inverse, rests_on, tuple(session.relied))
+
+
+def plan_of(
+    function: Function,
+    unknown: tuple[Var, ...],
+    facts: Facts,
+    declared: Mapping[Var, Interval],
+) -> FunctionPlan:
+    """Return the plan of an inverse; raise an InvcompilerError that says why there is none."""
+    return Session(Reader(), _intervals).plan(function, unknown, facts, declared)
+
+
+def _intervals(function: Function, facts: Facts, declared: Mapping[Var, Interval]):
+    return intervals(function, facts, declared, assume=assume)

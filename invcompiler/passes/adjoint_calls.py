@@ -261,7 +261,7 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
         bar = inline_template(emit, rule.template, values)
     if not rule.pointwise:
         return bar
-    return settle(cots, bar, operand, out)
+    return settle(cots, bar, operand, out, spread)
 
 
 def _same_shape(emit: Emission, a: Tree, b: Tree) -> bool:
@@ -269,7 +269,9 @@ def _same_shape(emit: Emission, a: Tree, b: Tree) -> bool:
     return known is not None and known.value
 
 
-def settle(cots: Cotangents, bar: Tree, operand: Tree, out: Var) -> Bar:
+def settle(
+    cots: Cotangents, bar: Tree, operand: Tree, out: Var, spread: bool = False
+) -> Bar:
     """Bring `bar`, of the shape of `out`, to the shape and dtype of an operand that may have been broadcast."""
     emit = cots.emit
     known = emit.ask(_summed_axes, operand, out)
@@ -284,7 +286,7 @@ def settle(cots: Cotangents, bar: Tree, operand: Tree, out: Var) -> Bar:
             bar = emit.call(jnp.sum, bar, axis=_axes(leading))
         if kept:
             bar = emit.call(jnp.sum, bar, axis=_axes(kept), keepdims=Const(True))
-    if leading == () and kept == ():
+    if spread and leading == () and kept == ():
         return _still_spread(emit, bar, operand)
     return bar
 

@@ -69,6 +69,8 @@ class Cotangents:
         match tree:
             case Var():
                 if self.active(tree):
+                    if isinstance(bar, Var) and bar not in self.emit.avals.met:
+                        self.emit.avals.alike(bar, tree)
                     self.bars[tree] = self.add(self.bars.get(tree, ZERO), bar, tree)
             case Display() if has_star(tree):
                 self._give_starred(tree, self.dense(bar))

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from invcompiler.ir.nodes import (
@@ -23,19 +22,17 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.walk import free_vars, map_block
+from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.adjoint import Walk, reverse
-from invcompiler.passes.adjoint_pairs import Pairs
+from invcompiler.passes.adjoint_pairs import Pairs, positional
 from invcompiler.passes.avals import Avals, abstract_run
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.emission import Emission
-from invcompiler.passes.fresh import fresh_block, inline_closures
+from invcompiler.passes.fresh import inline_closures
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
-
-_POSITIONAL = ParameterKind.POSITIONAL_OR_KEYWORD
-
+from invcompiler.passes.tangent import Twins, forward
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -82,7 +79,7 @@ def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Adjoint
     body = Block((source, bar), (*inner.equations, *kept.views, *block.equations), block.result)
     values = dict(zip(residuals, items, strict=True))
     body = map_block(lambda var: values.get(var, var), body)
-    backward = _positional(f"{_name(of.function)}_bwd", body, of.function)
+    backward = positional(f"{_name(of.function)}_bwd", body.params, body, of.function)
     return Adjoint(forward, dead_code(backward))
 
 
@@ -159,10 +156,31 @@ def pullback_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functi
     )
 
 
+def tangent_program(of: Subject, chosen: Sequence[Var], single: bool) -> Function:
+    """Return `f_jvp(primals, tangents) -> (y, y_dot)`; a tangent for each of `chosen`."""
+    function = of.function
+    twins = Twins()
+    for var, capture in function.captures:
+        twins.captured(var, capture)
+    dots, block = forward(function, chosen, of.avals, twins)
+    primals, tangents = Var("primals"), Var("tangents")
+    inner = Emission(of.avals)
+    values = dict(zip(of.params, inner.items(primals, len(of.params)), strict=True))
+    values.update(zip(dots, inner.items(tangents, len(dots)), strict=True))
+    body = Block((primals, tangents), (*inner.equations, *block.equations), block.result)
+    body = map_block(lambda var: values.get(var, var), body)
+    read = set(free_vars(body))
+    captures = tuple(entry for entry in twins.captures.values() if entry[0] in read)
+    made = positional(f"{_name(function)}_jvp", body.params, body, function)
+    return dead_code(replace(made, captures=captures))
+
+
 def _reversed(
     of: Subject, chosen: Sequence[Var], seed: Any
 ) -> tuple[Walk, Cotangents, Emission, Pairs]:
     pairs = Pairs()
+    for var, capture in of.function.captures:
+        pairs.captured(var, capture)
     walk, cots, back = reverse(of.function, chosen, of.avals, pairs, seed)
     return walk, cots, back, pairs
 
@@ -189,19 +207,15 @@ def _name(function: Function) -> str:
     return function.name if function.name.isidentifier() else "f"
 
 
-def _positional(name: str, body: Block, source: Function) -> Function:
-    body = fresh_block(body, {})
-    params = tuple(Param(var, _POSITIONAL) for var in body.params)
-    return Function(name, params, body, span=source.span)
-
-
 def _with_captures(
     function: Function, block: Block, pairs: Pairs
 ) -> tuple[Block, dict[Var, Capture]]:
-    """Return `block` with one var for each captured value, and those it reads."""
+    """Return `block` with one var for each captured value, and those that it and the defaults read."""
     renamed = {var: pairs.captured(var, capture) for var, capture in function.captures}
-    block = map_block(lambda var: renamed.get(var, var), block)
+    assert all(var is new for var, new in renamed.items()), "the function's own captures come first"
     read = set(free_vars(block))
+    for param in function.params:
+        read.update(() if param.default is None else leaves(param.default))
     return block, {var: capture for var, capture in pairs.captures.values() if var in read}
 
 
@@ -209,12 +223,12 @@ def captures_of(captures: dict[Var, Capture]) -> tuple[tuple[Var, Capture], ...]
     return tuple(captures.items())
 
 
-_ = jax
 __all__ = [
     "Adjoint",
     "Subject",
     "adjoint_program",
     "pullback_program",
     "subject",
+    "tangent_program",
     "value_and_grad_program",
 ]

@@ -51,14 +51,20 @@ from invcompiler.schedule.regions import Masked
 
 @dataclass(frozen=True)
 class Product:
-    """What is asked for: the inverse, its log-determinant, or both. `batch_ndims` leading axes are independent examples."""
+    """What is asked for: the inverse, its log-determinant, or both. `batch_ndims` leading axes are independent examples.
+
+    With `forward`, the function itself and its own log-determinant take their place.
+    """
 
     inverse: bool = True
     ildj: bool = False
     batch_ndims: int = 0
+    forward: bool = False
 
     @property
     def suffix(self) -> str:
+        if self.forward:
+            return "forward_and_fldj" if self.inverse else "fldj"
         if not self.ildj:
             return "inverse"
         return "inverse_and_ildj" if self.inverse else "ildj"

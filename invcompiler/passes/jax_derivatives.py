@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 
+from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -58,6 +59,7 @@ class Differentiable:
 
 
 def vjp_of_call(walk: Walk, equation: Apply) -> Pullback:
+    _refuse_while_loop(equation)
     part = differentiable(walk.definitions, walk.active, walk.forward, equation)
     label = f"{part.name}_vjp"
     if walk.recompute or is_cheap(equation):
@@ -66,6 +68,17 @@ def vjp_of_call(walk: Walk, equation: Apply) -> Pullback:
     value, pull = _vjp(walk.forward, part, label)
     walk.forward.keep(Apply(equation.out, GETITEM, (value, Const(0)), (), equation.span, 2))
     return lambda cots: _pull(cots, pull, part, equation.out)
+
+
+def _refuse_while_loop(equation: Apply) -> None:
+    if isinstance(equation.fn, Ref) and equation.fn.value is jax.lax.while_loop:
+        raise UnsupportedSyntaxError(
+            "the number of steps of `lax.while_loop` is known at run time only, "
+            "so that its steps cannot be kept for the way back",
+            span=equation.span,
+            hint="use `lax.fori_loop` or `lax.scan` with a static number of steps, or state the "
+            "derivative of what the loop solves: `jax.custom_vjp`, `inv.implicit_inverse`",
+        )
 
 
 def _vjp(emit: Emission, part: Differentiable, label: str) -> tuple[Tree, Tree]:

@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from invcompiler.ir.interval import REAL, Interval
-from invcompiler.ir.nodes import Apply, Const, Display, Equation, Function, Slice, Tree, Var
-from invcompiler.ir.walk import leaves
+from invcompiler.ir.nodes import Apply, Capture, Const, Display, Equation, Function, Slice, Tree, Var
+from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules.canonical import Call, canonical
 from invcompiler.rules.registry import InverseRule, inverse_rules
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.positions import END, SIZE, Position, linear, plus, symbol, terms_of
-from invcompiler.schedule.taint import tainted
 from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permuted, Region, Span1
+from invcompiler.schedule.taint import tainted
 
 
 @dataclass(eq=False)
@@ -32,6 +32,7 @@ class Context:
     unknown: frozenset[Var]
     result: Tree
     enter: Callable[..., Any]
+    relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
     defining: dict[Var, Equation] = field(default_factory=dict)
     _calls: dict[Equation, Call | None] = field(default_factory=dict)
 
@@ -206,7 +207,25 @@ class Context:
         static = self.facts.static(tree)
         if static is not None:
             return np.asarray(static.value)
-        return self.facts.array_value(tree)
+        value = self.facts.array_value(tree)
+        if value is not None:
+            self._rely_on(tree)
+        return value
+
+    def _rely_on(self, tree: Tree) -> None:
+        """Note which captured arrays `tree` is made of: what is compiled holds for their elements of today."""
+        seen = set(leaves(tree))
+        waiting = list(seen)
+        captures = dict(self.function.captures)
+        while waiting:
+            var = waiting.pop()
+            if var in captures and var in self.facts.captured:
+                value = np.array(self.facts.captured[var])
+                self.relied.append((captures[var], value))
+            made = self.defining.get(var)
+            new = set(operands(made)) - seen if made is not None else set()
+            seen |= new
+            waiting += new
 
     def is_permutation(self, region: Permuted, whole: Var) -> bool:
         value = self.array(region.index)

@@ -105,7 +105,7 @@ class _Walk:
 
     def bind(self, var: Var, interval: Interval | None) -> None:
         known = _meet(_meet(interval or REAL, self.of_dtype(var)), self.declared.get(var, REAL))
-        if known != REAL:
+        if known is not REAL and known != REAL:
             self.found[var] = known
         else:
             self.found.pop(var, None)

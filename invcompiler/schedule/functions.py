@@ -9,9 +9,11 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from invcompiler.errors import InvcompilerError
 from invcompiler.ir.interval import REAL, Interval
-from invcompiler.ir.nodes import Apply, Const, Display, Function, Tree, Var
+from invcompiler.ir.nodes import Apply, Capture, Const, Display, Function, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.schedule.callees import bind, callee_of
 from invcompiler.schedule.context import Context
@@ -40,6 +42,7 @@ class Session:
 
     prepare: Callable[[Any], Function]
     intervals_of: Callable[[Function, Facts, Mapping[Var, Interval]], Mapping[Var, Interval]]
+    relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
     _plans: dict[Hashable, FunctionPlan | InvcompilerError | None] = field(default_factory=dict)
 
     def plan(
@@ -54,7 +57,13 @@ class Session:
         intervals = self.intervals_of(function, facts, declared)
         outputs = selected(function.body.result, selection)
         context = Context(
-            function, facts, intervals, frozenset(unknown), function.body.result, self._enter
+            function,
+            facts,
+            intervals,
+            frozenset(unknown),
+            function.body.result,
+            self._enter,
+            self.relied,
         )
         given = [p.var for p in function.params if p.var not in unknown]
         given += [var for var, _ in function.captures]

@@ -1,0 +1,105 @@
+"""`@invertible`: the function itself to all appearances, with what is generated from it as attributes."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+from invcompiler import api
+from invcompiler.generated import Generated
+
+
+class Invertible:
+    """A function with `.inverse`, `.ildj`, `.inverse_and_ildj`, `.fldj` and `.forward_and_fldj`, each made when it is first asked for."""
+
+    def __init__(self, f: Callable[..., Any], options: dict[str, Any]):
+        self._options = options
+        self._made: dict[str, Generated] = {}
+        functools.update_wrapper(self, f)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        return Invertible(MethodType(self.__wrapped__, instance), self._options)
+
+    def _generated(self, kind: str) -> Generated:
+        if kind not in self._made:
+            self._made[kind] = api.kind_of(kind)(self.__wrapped__, **self._options)
+        return self._made[kind]
+
+    @property
+    def inverse(self) -> Generated:
+        return self._generated("inverse")
+
+    @property
+    def ildj(self) -> Generated:
+        return self._generated("ildj")
+
+    @property
+    def inverse_and_ildj(self) -> Generated:
+        return self._generated("inverse_and_ildj")
+
+    @property
+    def fldj(self) -> Generated:
+        return self._generated("fldj")
+
+    @property
+    def forward_and_fldj(self) -> Generated:
+        return self._generated("forward_and_fldj")
+
+    def source(self, kind: str = "inverse") -> str:
+        """Return the emitted text of one kind of product. Raises ValueError for an unknown kind."""
+        return self._generated(kind).source
+
+    def explain(self) -> str:
+        """Return the report of `inv.explain`."""
+        return api.explain(self.__wrapped__, self._options.get("argnums", 0))
+
+    def __repr__(self) -> str:
+        return f"<invertible {self.__wrapped__!r}>"
+
+    def __reduce__(self) -> Any:
+        if self is _named(self.__module__, self.__qualname__):
+            return self.__qualname__  # by reference, as functions are
+        return (Invertible, (self.__wrapped__, self._options))
+
+
+def _named(module: str, name: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def invertible(
+    f: Callable[..., Any] | None = None,
+    argnums: int | tuple[int, ...] = 0,
+    *,
+    example: Any = None,
+    domain: Any = None,
+    numeric: bool = False,
+    batch_ndims: int = 0,
+) -> Any:
+    """Decorate a function or method: it stays what it is, and has `.inverse`, `.ildj` and so on.
+
+    Bare (`@invertible`) or with the arguments of `inverse` (`@invertible(argnums=1)`). What is generated is made when it is first
+    used, so errors come then.
+    """
+    options = {
+        "argnums": argnums,
+        "example": example,
+        "domain": domain,
+        "numeric": numeric,
+        "batch_ndims": batch_ndims,
+    }
+    if f is None:
+        return lambda g: Invertible(g, options)
+    if not callable(f):
+        raise TypeError(f"expected a function, got {type(f).__name__}: {f!r}")
+    return Invertible(f, options)

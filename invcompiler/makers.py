@@ -1,0 +1,313 @@
+"""How each generated product of inversion is made: generically when it is asked for, specialised when it is called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from invcompiler.errors import DegreesOfFreedomError, ShapeError
+from invcompiler.generated import Program, place_of, program_of
+from invcompiler.ir.interval import Interval, parse_domain
+from invcompiler.ir.nodes import Capture, Function, Param, ParameterKind, Var
+from invcompiler.passes.invert import Product
+from invcompiler.pipeline import Compilation, compile_inverse, prepare
+from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
+from invcompiler.shapes_of_inputs import candidates, matches
+
+# What a function of the user's may raise when it is tried on shapes that are not its own.
+REFUTATIONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, checked."""
+
+    f: Any
+    argnums: int | tuple[int, ...]
+    example: Any
+    domain: Any
+    numeric: bool
+    batch_ndims: int
+    product: Product
+
+
+def checked(
+    f: Any,
+    argnums: Any,
+    example: Any,
+    domain: Any,
+    numeric: Any,
+    batch_ndims: Any,
+    product: Product,
+) -> Request:
+    """Return the request; raise TypeError or ValueError for what cannot be one."""
+    if not callable(f):
+        raise TypeError(f"expected a function, got {type(f).__name__}: {f!r}")
+    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
+        raise TypeError(f"`argnums` must be an int or a tuple of ints, got {argnums!r}")
+    if not numbers:
+        raise ValueError("`argnums` must name at least one argument, got ()")
+    if len(set(numbers)) != len(numbers):
+        raise ValueError(f"`argnums` names an argument twice: {argnums!r}")
+    if not isinstance(numeric, bool):
+        raise TypeError(f"`numeric` must be a bool, got {numeric!r}")
+    if isinstance(batch_ndims, bool) or not isinstance(batch_ndims, int):
+        raise TypeError(f"`batch_ndims` must be an int, got {batch_ndims!r}")
+    if batch_ndims < 0:
+        raise ValueError(f"`batch_ndims` must not be negative, got {batch_ndims}")
+    if isinstance(argnums, tuple) and example is not None:
+        if not isinstance(example, tuple) or len(example) != len(argnums):
+            raise ValueError("`example` must be a tuple with one value for each of `argnums`")
+    product = Product(product.inverse, product.ildj, batch_ndims, product.forward)
+    return Request(f, argnums, example, domain, numeric, batch_ndims, product)
+
+
+@dataclass(eq=False)
+class InverseMaker:
+    """Makes the programs of one generated inverse, ILDJ, or both; of FLDJ too."""
+
+    request: Request
+    rebuild: Callable[..., Any]
+    function: Function = field(init=False)
+    unknown: tuple[Var, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        request = self.request
+        self.function = prepare(request.f)
+        positional = [
+            p
+            for p in self.function.params
+            if p.kind in (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD)
+        ]
+        numbers = self._numbers(len(positional))
+        self.unknown = tuple(positional[n].var for n in numbers)
+        self.declared = self._declared()
+        self._captures: dict[str, Capture] = {}
+        self._read: list[Function] = [self.function]
+
+    def _numbers(self, count: int) -> tuple[int, ...]:
+        argnums = self.request.argnums
+        numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+        for n in numbers:
+            if not -count <= n < count:
+                raise ValueError(
+                    f"`argnums={argnums}` is out of range: `{self.function.name}` takes "
+                    f"{count} positional argument{'s' * (count != 1)}"
+                )
+        found = tuple(n % count for n in numbers)
+        if len(set(found)) != len(found):
+            raise ValueError(f"`argnums` names an argument twice: {argnums!r}")
+        return found
+
+    def _declared(self) -> dict[Var, Any]:
+        domain = self.request.domain
+        if domain is None:
+            return {}
+        if not isinstance(self.request.argnums, tuple):
+            return {self.unknown[0]: _parsed(domain)}
+        if isinstance(domain, str | Interval):
+            return {var: _parsed(domain) for var in self.unknown}
+        if not isinstance(domain, tuple | list) or len(domain) != len(self.unknown):
+            raise ValueError("`domain` must be one domain, or one for each of `argnums`")
+        return {var: _parsed(d) for var, d in zip(self.unknown, domain, strict=True)}
+
+    # ---- what the generated callable looks like ---------------------------------------------
+
+    @property
+    def describes(self) -> Any:
+        return self.request.f
+
+    @property
+    def name(self) -> str:
+        return f"{self.function.name}_{self.request.product.suffix}"
+
+    @property
+    def doc(self) -> str:
+        return f"{self.name}: generated from `{self.function.name}`."
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """`(y, *known)` for what goes back, the signature of the function itself for FLDJs."""
+        params = [_parameter(p) for p in self.function.params]
+        if self.request.product.forward:
+            return inspect.Signature(params)
+        names = {var.name for var in self.unknown}
+        known = [p for p in params if p.name not in names]
+        output = next(n for n in ("y", "out", "output", "y_out") if n not in {p.name for p in known})
+        first = inspect.Parameter(output, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return _signature([first, *known])
+
+    def reduce(self) -> Any:
+        r = self.request
+        return (self.rebuild, (r.product, r.f, r.argnums, r.example, r.domain, r.numeric, r.batch_ndims))
+
+    # ---- programs ---------------------------------------------------------------------------
+
+    def generic(self) -> Program | ShapeError:
+        """Return the program for any shapes, or the ShapeError that says that there is none."""
+        facts = symbolic_facts(self.function, self._examples(), unknown=self.unknown)
+        try:
+            return self._compile(facts)
+        except ShapeError as error:
+            return error
+
+    def _examples(self) -> dict[Var, Any]:
+        example = self.request.example
+        if example is None:
+            return {}
+        values = example if isinstance(self.request.argnums, tuple) else (example,)
+        return dict(zip(self.unknown, values, strict=True))
+
+    def _compile(self, facts: Facts) -> Program:
+        compilation = compile_inverse(
+            self.function, self.unknown, facts, self.declared, self.request.product
+        )
+        return self._program(compilation)
+
+    def _program(self, compilation: Compilation) -> Program:
+        program = program_of(compilation.function, compilation.rests_on, compilation.relied)
+        for _, capture in program.text.captures:
+            self._captures.setdefault(place_of(capture), capture)
+        known = set(map(id, self._read))
+        self._read += [f for f in compilation.rests_on if id(f) not in known]
+        return program
+
+    def specialise(self, bound: Mapping[str, Any], generated: Any) -> Program:
+        """Return the program for arguments of these shapes, dtypes and static values."""
+        if self.request.product.forward:
+            facts = concrete_facts(self.function, self._arguments(bound))
+            self._check_degrees(facts, facts.output)
+            return self._compile(facts)
+        names = [p.name for p in self.signature.parameters.values()]
+        y = bound[names[0]]
+        known = self._arguments({k: v for k, v in bound.items() if k != names[0]})
+        facts = self._verified(y, known, generated)
+        self._check_degrees(facts, facts.output)
+        return self._compile(facts)
+
+    def _arguments(self, bound: Mapping[str, Any]) -> dict[Var, Any]:
+        return {p.var: bound[p.var.name] for p in self.function.params if p.var.name in bound}
+
+    def _verified(self, y: Any, known: dict[Var, Any], generated: Any) -> Facts:
+        """Return the facts for the shapes that the unknowns have, given those of the output."""
+        tried = None
+        examples = self._examples()
+        for guess in candidates(self, y, known, examples, generated):
+            try:
+                facts = concrete_facts(self.function, {**known, **guess})
+            except REFUTATIONS as error:
+                if examples:
+                    raise
+                tried = error
+                continue
+            if matches(facts.output, y):
+                return facts
+        if examples:
+            raise self._contradicted(y)
+        raise self._no_guess(y) from tried
+
+    def _contradicted(self, y: Any) -> ShapeError:
+        return ShapeError(
+            f"`example` contradicts the output: `{self.function.name}` of it is not of shape {_shapes(y)}",
+            span=self.function.span,
+            function=self.function.name,
+            known=("the output",),
+            hint="pass an example of the shape and dtype of the unknown",
+        )
+
+    def _no_guess(self, y: Any) -> ShapeError:
+        names = ", ".join(var.name or "?" for var in self.unknown)
+        return ShapeError(
+            f"the shape of `{names}` does not follow from an output of shape {_shapes(y)}",
+            span=self.function.span,
+            function=self.function.name,
+            known=("the output",),
+            missing=(f"the shape of {names}",),
+            hint="pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown",
+        )
+
+    def _check_degrees(self, facts: Facts, output: Any) -> None:
+        if not self.request.product.ildj:
+            return
+        inputs = sum(real_elements(facts.of(var)) for var in self.unknown)
+        outputs = real_elements(output)
+        if inputs != outputs:
+            raise degrees_differ(self.function, inputs, outputs)
+
+    # ---- staying true -----------------------------------------------------------------------
+
+    def is_current(self) -> bool:
+        return all(
+            capture.read() is value
+            for function in self._read
+            for capture, value in function.depends
+        )
+
+    def renewed(self) -> InverseMaker:
+        return InverseMaker(self.request, self.rebuild)
+
+    def captured(self) -> dict[str, Any]:
+        return {place: capture.read() for place, capture in self._captures.items()}
+
+    def holds(self, program: Program) -> bool:
+        """Whether captured arrays whose elements the program rests on are what they were."""
+        return all(_unchanged(capture.read(), value) for capture, value in program.relied)
+
+
+def _unchanged(now: Any, then: np.ndarray) -> bool:
+    return np.shape(now) == then.shape and bool(np.array_equal(np.asarray(now), then))
+
+
+def _parsed(domain: Any) -> Any:
+    if isinstance(domain, str | Interval):
+        return parse_domain(domain)
+    return jax.tree.map(parse_domain, domain, is_leaf=lambda d: isinstance(d, str | Interval))
+
+
+def _parameter(param: Param) -> inspect.Parameter:
+    default = inspect.Parameter.empty
+    if param.default is not None:
+        default = getattr(param.default, "value", default)
+    assert param.var.name is not None
+    return inspect.Parameter(param.var.name, param.kind, default=default)
+
+
+def _signature(params: list[inspect.Parameter]) -> inspect.Signature:
+    """Return the signature; a parameter without default behind one with a default becomes keyword-only there."""
+    return inspect.Signature(params)
+
+
+def real_elements(value: Any) -> int:
+    """Return how many real numbers an abstract value holds; a complex one counts two."""
+    items = getattr(value, "items", None)
+    if isinstance(items, tuple):
+        return sum(map(real_elements, items))
+    shape = getattr(value, "shape", None)
+    if not isinstance(shape, tuple):
+        return 0
+    dtype = getattr(value, "dtype", None)
+    is_complex = dtype is not None and np.issubdtype(dtype, np.complexfloating)
+    return int(np.prod(shape)) * (2 if is_complex else 1)
+
+
+def degrees_differ(function: Function, inputs: int, outputs: int) -> DegreesOfFreedomError:
+    return DegreesOfFreedomError(
+        f"`{function.name}` maps {inputs} real numbers to {outputs}: it has no log-det-Jacobian",
+        span=function.span,
+        function=function.name,
+        label="inputs and outputs differ in degrees of freedom",
+        hint="`inv.inverse` may still work; for a log-det, return as many numbers as go in",
+    )
+
+
+def _shapes(y: Any) -> str:
+    leaves = [str(np.shape(leaf)) for leaf in jax.tree.leaves(y)]
+    return leaves[0] if len(leaves) == 1 else f"({', '.join(leaves)})"
+
+

@@ -1,0 +1,85 @@
+"""Guesses at the shapes of unknowns, from the output: each is verified before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+
+from invcompiler.generated import Program
+from invcompiler.ir.nodes import Var
+from invcompiler.schedule.abstract import Array, Items, abstract, is_traced
+
+_TRIES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
+
+
+def candidates(
+    maker: Any, y: Any, known: Mapping[Var, Any], examples: Mapping[Var, Any], generated: Any
+) -> Iterator[dict[Var, Any]]:
+    """Yield what the unknowns may be like: as the examples say; like the output; as the generic inverse makes them."""
+    if examples:
+        yield dict(examples)
+        return
+    if len(maker.unknown) == 1:
+        yield {maker.unknown[0]: described(y)}
+    elif isinstance(y, tuple | list) and len(y) == len(maker.unknown):
+        yield {var: described(part) for var, part in zip(maker.unknown, y, strict=True)}
+    program = generated._generic
+    if isinstance(program, Program):
+        found = _evaluated(program, maker, y, known)
+        if found is not None:
+            parts = (found,) if len(maker.unknown) == 1 else found
+            yield dict(zip(maker.unknown, parts, strict=True))
+
+
+def described(value: Any) -> Any:
+    """Return `value` with arrays replaced by their shapes and dtypes."""
+    return jax.tree.map(_struct, value)
+
+
+def _struct(leaf: Any) -> Any:
+    if isinstance(leaf, float | complex) or not is_traced(leaf):
+        return leaf
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=getattr(leaf, "weak_type", False))
+
+
+def _evaluated(program: Program, maker: Any, y: Any, known: Mapping[Var, Any]) -> Any:
+    """Return the shapes of what the generic inverse gives; None if it does not fit the output."""
+    product = maker.request.product
+    if not product.inverse:
+        return None
+    given = {var.name: value for var, value in known.items()}
+    leaves, treedef = jax.tree.flatten((y, given, program.bindings()))
+    traced = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
+
+    def run(values: list) -> Any:
+        filled = list(leaves)
+        for i, value in zip(traced, values, strict=True):
+            filled[i] = value
+        out, rest, bound = jax.tree.unflatten(treedef, filled)
+        return program.main(out, **rest, **bound)
+
+    try:
+        found = jax.eval_shape(run, [_struct(leaves[i]) for i in traced])
+    except _TRIES:
+        return None
+    return found[0] if product.ildj else found
+
+
+def matches(output: Any, y: Any) -> bool:
+    """Whether an abstract output has the containers, shapes and dtypes of `y`."""
+    return _same(output, abstract(y))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Items) and isinstance(other, Items):
+        return (
+            one.kind == other.kind
+            and one.keys == other.keys
+            and len(one.items) == len(other.items)
+            and all(map(_same, one.items, other.items))
+        )
+    if isinstance(one, Array) and isinstance(other, Array):
+        return one.shape == other.shape and (one.dtype == other.dtype or None in (one.dtype, other.dtype))
+    return one == other
