@@ -79,6 +79,10 @@ class Interval:
 
     def intersection(self, other: Interval) -> Interval | None:
         """Return the numbers in both, None if there are none."""
+        if other is REAL or self is other:
+            return self
+        if self is REAL:
+            return other
         lo = max(_lower(self), _lower(other), key=lambda end: (end.value, end.is_open))
         hi = min(_upper(self), _upper(other), key=lambda end: (end.value, not end.is_open))
         if lo.value < hi.value or (lo.value == hi.value and not lo.is_open and not hi.is_open):
@@ -95,6 +99,8 @@ class Interval:
         return Interval(-self.hi, -self.lo, self.hi_open, self.lo_open)
 
     def __add__(self, other: Interval) -> Interval:
+        if self is REAL or other is REAL:
+            return REAL
         lo, hi = _sum(_lower(self), _lower(other), -_INF), _sum(_upper(self), _upper(other), _INF)
         return _between(lo, hi)
 
@@ -193,6 +199,8 @@ def _closedness(end: _End) -> tuple[float, bool]:
 
 
 def _as_float(value: object) -> float:
+    if type(value) is float and value == value:
+        return value
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         item = getattr(value, "item", None)  # a scalar array
         value = item() if callable(item) and getattr(value, "ndim", None) == 0 else value
