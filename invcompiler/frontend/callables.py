@@ -146,7 +146,7 @@ def target_of(function: Any) -> Target:
 
 
 def _call_method(function: Any, whole: Any) -> Any:
-    method = getattr(type(function), "__call__", None)
+    method = getattr(type(function), "__call__", None)  # noqa: B004
     if isinstance(function, type) or same_value(method) is None:
         if isinstance(function, type) or not isinstance(method, types.FunctionType):
             raise unreadable(whole)

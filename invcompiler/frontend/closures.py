@@ -17,9 +17,9 @@ from invcompiler.frontend.lowering import (
     expression,
     statement,
 )
-from invcompiler.frontend.names import free_names
+from invcompiler.frontend.names import every, free_names, local_names
 from invcompiler.frontend.opaque import clean
-from invcompiler.frontend.signatures import bind_parameters, docstring, names_of, statements_of
+from invcompiler.frontend.signatures import bind_parameters, docstring, statements_of
 from invcompiler.frontend.statements import function_result
 from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import Closure, Function, Ref, Tree
@@ -52,7 +52,9 @@ def is_transparent(decorator: Tree) -> bool:
 
 
 def refuse_outer_writes(lowering: Lowering, node: ast.AST) -> None:
-    for part in ast.walk(node):
+    if lowering.unit.survey(node).kinds.isdisjoint({ast.Global, ast.Nonlocal}):
+        return
+    for part in every(node):
         if isinstance(part, ast.Global | ast.Nonlocal):
             word = type(part).__name__.lower()
             raise lowering.unsupported(f"a write to a {word} name", part)
@@ -148,7 +150,7 @@ def _raiser(error: UnsupportedSyntaxError) -> Callable[[], Function]:
 def nested_unit(lowering: Lowering, found: Local, env: dict[str, Tree]) -> Unit:
     outer = lowering.unit
     name = found.name or "<lambda>"
-    names = names_of(found.node)
+    names = local_names(found.node)
     return Unit(outer.text, outer.captures, names, name, None, found.node, env, outer.owner)
 
 

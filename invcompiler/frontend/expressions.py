@@ -194,11 +194,9 @@ def attribute_of(
 
 
 def _static_attribute(lowering: Lowering, ref: Ref, attr: str) -> Tree | None:
-    if isinstance(ref, Found) and ref.capture is not None:
-        capture = step(ref.capture, "attr", attr)
-        if hasattr(ref.value, attr):
-            return lowering.unit.captures.tree(capture)
-    elif hasattr(ref.value, attr):
+    if isinstance(ref, Found):
+        return lowering.unit.captures.attribute(ref, attr)
+    if hasattr(ref.value, attr):
         value = getattr(ref.value, attr)
         return Ref(value, f"{ref.spelling}.{attr}", ref.root if ref.root is not None else ref.value)
     return None

@@ -9,9 +9,10 @@ from typing import Any
 
 from invcompiler.frontend.callables import Given, Target, target_of
 from invcompiler.frontend.lowering import Lowering, Unfollowed, Unit
+from invcompiler.frontend.names import local_names
 from invcompiler.frontend.resolve import Captures, Scope
 from invcompiler.frontend.same_code import owner_of
-from invcompiler.frontend.signatures import bind_arguments, kinds, names_of, statements_of
+from invcompiler.frontend.signatures import bind_arguments, kinds, statements_of
 from invcompiler.frontend.source import text_of
 from invcompiler.frontend.statements import function_result
 from invcompiler.ir.nodes import Capture, Const, Ref, Tree
@@ -25,7 +26,7 @@ def unit_of(function: types.FunctionType, captures: Captures) -> Unit:
     code = Capture("__code__", function, (), lambda: function.__code__)
     captures.rest_on(code, code.read())
     owner = owner_of(function.__code__)
-    names = names_of(text.node)
+    names = local_names(text.node)
     scope = Scope(function)
     return Unit(text, captures, names, function.__name__, scope, text.node, owner=owner)
 

@@ -136,7 +136,7 @@ class _Rolled:
         """Lower the body; return what it appends to the lists that only collect."""
         collections: dict[str, Tree] = {}
         bind_target(self.inner, self.node.target, item)
-        self.inner.collections = {name: collections for name in self.collected}
+        self.inner.collections = dict.fromkeys(self.collected, collections)
         for name in self.collected:
             self.inner.bind(name, Unbound(f"`{name}` inside the loop that fills it"))
         jump = run(self.inner, self.node.body)
@@ -208,21 +208,12 @@ def appended_name(node: ast.stmt) -> str | None:
 
 
 def loads_within(lowering: Lowering, name: str, node: ast.AST) -> int:
-    counted = lowering.unit.counted
-    if id(node) not in counted:
-        counts: dict[str, int] = {}
-        for part in ast.walk(node):
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
-                counts[part.id] = counts.get(part.id, 0) + 1
-            elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
-                counts[part.target.id] = counts.get(part.target.id, 0) + 1
-        counted[id(node)] = counts
-    return counted[id(node)].get(name, 0)
+    return lowering.unit.survey(node).loads.get(name, 0)
 
 
 def loads_outside(lowering: Lowering, name: str, node: ast.AST) -> bool:
     """Whether `name` is read anywhere but in `node`."""
-    everywhere = loads_within(lowering, name, lowering.unit.node)
+    everywhere = lowering.unit.survey().loads.get(name, 0)
     return everywhere > loads_within(lowering, name, node)
 
 
@@ -250,7 +241,7 @@ def dict_comprehension(lowering: Lowering, node: ast.DictComp, name: str | None)
 
 def comprehend(lowering: Lowering, node, parts: list[ast.expr], name: str | None) -> list[Tree]:
     """Return for each of `parts` the list of its values."""
-    if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+    if ast.NamedExpr in lowering.unit.survey(node).kinds:
         raise Unfollowed("`:=` in a comprehension", node)
     first = node.generators[0]
     if first.is_async:

@@ -16,6 +16,7 @@ from invcompiler.frontend.callables import makes_function
 from invcompiler.frontend.resolve import Captures, Scope
 from invcompiler.frontend.source import Text
 from invcompiler.frontend.structure import contains, exchange, leaves_of
+from invcompiler.frontend.survey import Survey, survey
 from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import Apply, Closure, Display, Method, Ref, Span, Tree, Var
 
@@ -95,13 +96,19 @@ class Unit:
         default_factory=dict
     )  # lists and dicts that were read as values
     frozen: dict[int, Tree] = field(default_factory=dict)  # and those that must not change any more
-    counted: dict[int, dict[str, int]] = field(default_factory=dict)
+    surveys: dict[ast.AST, Survey] = field(default_factory=dict)
 
-    changed: dict[int, dict[str, ast.AST]] = field(default_factory=dict)
     closures: dict[Closure, Local] = field(default_factory=dict)
     within: tuple[
         Any, ...
     ] = ()  # the code of the functions whose bodies are being lowered in place
+
+    def survey(self, node: ast.AST | None = None) -> Survey:
+        """Return what the text of `node`, or of the whole function, contains."""
+        node = self.node if node is None else node
+        if node not in self.surveys:
+            self.surveys[node] = survey(node)
+        return self.surveys[node]
 
     def private(self, name: str) -> str:
         """Return the name that Python gives to a private attribute of a class."""

@@ -14,82 +14,25 @@ from dataclasses import replace
 from invcompiler.errors import SourceUnavailableError
 from invcompiler.frontend.expressions import dict_items, operation
 from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
-from invcompiler.frontend.names import bound_names, parameters
+from invcompiler.frontend.names import bound_names, every, parameters
 from invcompiler.frontend.source import text_of
 from invcompiler.frontend.structure import is_mutable, is_open
+from invcompiler.frontend.survey import changed_values, survey
 from invcompiler.ir.nodes import Const, Display, Star, Tree
 
-CHANGES = frozenset(
-    "append extend insert remove pop clear sort reverse update setdefault popitem add discard fill put "
-    "resize setflags itemset partition appendleft extendleft popleft rotate difference_update "
-    "intersection_update symmetric_difference_update __setitem__ __delitem__ __iadd__".split()
-)
-_VALUE_AND_CHANGE = frozenset({"pop", "popitem", "setdefault", "popleft"})
 _HARMLESS = frozenset({"block_until_ready", "debug", "info", "warning", "error", "log", "write"})
-_CHANGES_ARGUMENT = frozenset(
-    "fill_diagonal copyto put place putmask put_along_axis shuffle heappush heappop heapify insort "
-    "insort_left insort_right setattr delattr setitem delitem iadd at".split()
-)
-
-
-# ---- which names stand for what changes -----------------------------------------------------------
-
-
-def changed_names(nodes: Iterable[ast.AST]) -> dict[str, ast.AST]:
-    """Return the names whose values `nodes` change in place, and where."""
-    found: dict[str, ast.AST] = {}
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        for expr in _changed(node):
-            name = root_name(expr)
-            if name is not None:
-                found.setdefault(name, node)
-        pending.extend(ast.iter_child_nodes(node))
-    return found
-
-
-def _changed(node: ast.AST) -> Sequence[ast.expr]:
-    match node:
-        case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
-            return (value,)
-        case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()):
-            return (value,)
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=value, attr=attr))) if (
-            attr in CHANGES
-        ):
-            return (value,)
-        case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _VALUE_AND_CHANGE:
-            return (value,)
-        case ast.Call(func=ast.Attribute(attr=attr) | ast.Name(id=attr), args=[first, *_]):
-            return (first,) if attr in _CHANGES_ARGUMENT else ()
-    return ()
-
-
-def root_name(node: ast.expr) -> str | None:
-    """Return `d` for `d["a"].rows[0]`."""
-    while isinstance(node, ast.Subscript | ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def _changed_in(lowering: Lowering, node: ast.AST) -> dict[str, ast.AST]:
-    cache = lowering.unit.changed
-    if id(node) not in cache:
-        cache[id(node)] = changed_names([node])
-    return cache[id(node)]
 
 
 def written_region(lowering: Lowering, statements: list[ast.stmt], at: int) -> int | None:
     """Return where the last change ends of a value that the statement at `at` makes, if it changes."""
-    changed = _changed_in(lowering, lowering.unit.node)
+    changed = lowering.unit.survey().changed
     node = statements[at]
     if not changed or not isinstance(node, ast.Assign | ast.AnnAssign):
         return None
     made = [name for name in bound_names([node]) if name in changed]
     last = at
     for place in range(at + 1, len(statements)) if made else ():
-        if any(name in _changed_in(lowering, statements[place]) for name in made):
+        if any(name in lowering.unit.survey(statements[place]).changed for name in made):
             last = place
     return None if last == at else last + 1
 
@@ -97,7 +40,7 @@ def written_region(lowering: Lowering, statements: list[ast.stmt], at: int) -> i
 def makes_followed(lowering: Lowering, node: ast.stmt) -> bool:
     """Lower a binding if what it makes are lists and dicts that the text shows; return whether it did."""
     mark = lowering.mark()
-    changed = _changed_in(lowering, lowering.unit.node)
+    changed = lowering.unit.survey().changed
     made = [name for name in bound_names([node]) if name in changed]
     try:
         lowering.statement(node)
@@ -245,7 +188,7 @@ def bare_call(lowering: Lowering, node: ast.Call) -> None:
         is_value = not is_mutable(receiver) and not hasattr(receiver, "spelling")
         if is_value and func.attr not in _HARMLESS:
             raise Unfollowed("a method that is called for its effect", node)
-    if _changed(node):
+    if changed_values(node):
         raise Unfollowed("a function that changes its argument in place", node)
     lowering.expression(node)
 
@@ -278,7 +221,7 @@ def changes_parameters(function: types.FunctionType) -> bool:
     except SourceUnavailableError:
         return False
     names = {argument.arg for argument in parameters(node.args)}
-    return not names.isdisjoint(changed_names([node]))
+    return not names.isdisjoint(survey(node).changed)
 
 
 # ---- what copied code changes -------------------------------------------------------------------------
@@ -288,7 +231,7 @@ def changed_outside(lowering: Lowering, nodes: Sequence[ast.AST]) -> tuple[str, 
     """Return the followed lists and dicts that copied code changes; refuse any other change from outside."""
     own = bound_names(nodes)
     found = []
-    for name, node in changed_names(nodes).items():
+    for name, node in survey(*nodes).changed.items():
         if name in own and binds_first(nodes, name):
             continue
         entry = lowering.env.get(name)
@@ -312,5 +255,5 @@ def binds_first(nodes: Sequence[ast.AST], name: str) -> bool:
         return False
     value = first.value
     return value is None or not any(
-        isinstance(part, ast.Name) and part.id == name for part in ast.walk(value)
+        isinstance(part, ast.Name) and part.id == name for part in every(value)
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
 from invcompiler.frontend.mutation import changed_outside
-from invcompiler.frontend.names import bound_names, read_names
+from invcompiler.frontend.names import bound_names, children, every, read_names
 from invcompiler.ir.nodes import Opaque, Tree, Var
 
 _NOT_COPIED = {
@@ -66,10 +66,10 @@ def refuse_uncopied(lowering: Lowering, nodes: Sequence[ast.AST], unfollowed: Un
             raise lowering.unsupported(_NOT_COPIED[type(node)], node)
         if isinstance(node, _FUNCTIONS):
             pending.extend(
-                part for part in ast.walk(node) if isinstance(part, ast.Nonlocal | ast.Global)
+                part for part in every(node) if isinstance(part, ast.Nonlocal | ast.Global)
             )
         else:
-            pending.extend(ast.iter_child_nodes(node))
+            pending.extend(children(node))
 
 
 def inputs(
@@ -99,7 +99,7 @@ def inputs(
 def clean(lowering: Lowering, node):
     """Return `node` without annotations and with private names spelled out, as it must be elsewhere."""
     owner = lowering.unit.owner
-    if not any(_is_unclean(part, owner) for part in ast.walk(node)):
+    if not any(_is_unclean(part, owner) for part in every(node)):
         return node
     return _Clean(lowering.unit.private).visit(copy.deepcopy(node))
 

@@ -95,6 +95,8 @@ class Captures:
         self.hoisted: dict[Any, tuple[Var, Capture]] = {}
         self.depends: dict[Any, tuple[Capture, Any]] = {}
         self._roots: dict[Any, Any] = {}
+        self._attributes: dict[Any, Tree] = {}
+        self._kept: list[Found] = []  # so that their ids stay theirs
 
     def tree(self, capture: Capture) -> Tree:
         """Return the tree of what `capture` reads today."""
@@ -111,6 +113,16 @@ class Captures:
         if is_hoisted(value):
             return self._hoist(capture, value)
         return self._named(capture, value)
+
+    def attribute(self, found: Found, name: str) -> Tree | None:
+        """Return the tree of an attribute of an object that was found, or None if it has none."""
+        key = (id(found), name)
+        if key not in self._attributes:
+            if found.capture is None or not hasattr(found.value, name):
+                return None
+            self._attributes[key] = self.tree(step(found.capture, "attr", name))
+            self._kept.append(found)
+        return self._attributes[key]
 
     def rest_on(self, capture: Capture, value: Any) -> None:
         key = (capture.name, id(capture.scope), capture.steps)

@@ -4,7 +4,6 @@ File names and line numbers do not count; names, constants and instructions do.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -28,7 +27,6 @@ def is_same_code(code: types.CodeType, node: ast.AST, shift: int = 0) -> bool:
 
 def _compiled(code: types.CodeType, node: ast.AST, shift: int) -> Iterator[types.CodeType]:
     tree = ast.Module([*_imports(code), _placed(code, node)], [])
-    ast.fix_missing_locations(tree)
     if shift:
         ast.increment_lineno(tree, shift)
     flags = code.co_flags & _FUTURE
@@ -40,6 +38,10 @@ def _compiled(code: types.CodeType, node: ast.AST, shift: int) -> Iterator[types
         if shift:
             ast.increment_lineno(tree, -shift)
     yield from _named(module, code.co_name)
+
+
+def is_code(value: object) -> bool:
+    return isinstance(value, types.CodeType)
 
 
 def _named(code: types.CodeType, name: str) -> Iterator[types.CodeType]:
@@ -64,8 +66,8 @@ def _imports(code: types.CodeType) -> list[ast.stmt]:
     for part in _all_codes(code):
         called.update(_receivers(part))
         names.update(part.co_names, part.co_varnames, part.co_freevars, part.co_cellvars)
-    aliases = [ast.alias(name) for name in sorted(names - called - {"super"})]
-    return [ast.Import(aliases)] if aliases else []
+    aliases = [_here(ast.alias(name)) for name in sorted(names - called - {"super"})]
+    return [_here(ast.Import(aliases))] if aliases else []
 
 
 def _all_codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -117,7 +119,7 @@ def _loaded(code: types.CodeType, op: int, arg: int) -> str | None:
 
 def _placed(code: types.CodeType, node: ast.AST) -> ast.stmt:
     """Return a statement in which `node` has the free names and the class that `code` has."""
-    statement = ast.Expr(node) if isinstance(node, ast.Lambda) else _bare(node)
+    statement = _here(ast.Expr(node)) if isinstance(node, ast.Lambda) else _bare(node)
     owner, direct = _owner(code.co_qualname)
     if direct:
         statement = _class(owner, statement)
@@ -138,22 +140,32 @@ def _bare(node: ast.AST) -> ast.stmt:
     return ast.copy_location(type(node)(**fields), node)  # type: ignore[return-value]
 
 
+def _here(node):
+    """Give a node that no text stands behind a place."""
+    node.lineno = node.end_lineno = 1
+    node.col_offset = node.end_col_offset = 0
+    return node
+
+
 def _class(name: str | None, statement: ast.stmt) -> ast.stmt:
     fields = {"name": name, "bases": [], "keywords": [], "body": [statement], "decorator_list": []}
     if "type_params" in ast.ClassDef._fields:
         fields["type_params"] = []
-    return ast.ClassDef(**fields)
+    return _here(ast.ClassDef(**fields))
 
 
 def _function(cells: list[str], statement: ast.stmt, bound: str | None) -> ast.stmt:
     """Put a definition into a function whose variables are `cells` and nothing else."""
-    bind: list[ast.stmt] = [ast.Global([bound])] if bound is not None else []
-    bind += [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in cells]
+    bind: list[ast.stmt] = [_here(ast.Global([bound]))] if bound is not None else []
+    bind += [
+        _here(ast.Assign([_here(ast.Name(name, ast.Store()))], _here(ast.Constant(None))))
+        for name in cells
+    ]
     arguments = ast.arguments([], [], None, [], [], None, [])
     fields = {"name": "_", "args": arguments, "body": [*bind, statement], "decorator_list": []}
     if "type_params" in ast.FunctionDef._fields:
         fields["type_params"] = []
-    return ast.FunctionDef(**fields)
+    return _here(ast.FunctionDef(**fields))
 
 
 def _owner(qualname: str) -> tuple[str | None, bool]:
@@ -203,7 +215,7 @@ def _same_but_for_asserts(ran: types.CodeType, other: types.CodeType) -> bool:
     """Whether `ran`, whose asserts pytest has rewritten, is `other` apart from them."""
     if ran.co_varnames[: ran.co_argcount] != other.co_varnames[: other.co_argcount]:
         return False
-    rewritten = {line for line in _lines_of_rewritten(ran)}
+    rewritten = set(_lines_of_rewritten(ran))
     shift = ran.co_firstlineno - other.co_firstlineno
     kept = {line - shift for line in rewritten}
     return _instructions(ran, rewritten) == _instructions(other, kept)

@@ -11,8 +11,9 @@ from typing import Any
 from invcompiler.frontend.callables import is_same_value_wrapper
 from invcompiler.frontend.expressions import dict_items
 from invcompiler.frontend.lowering import Lowering
-from invcompiler.frontend.mutation import CHANGES, changed_by_method
+from invcompiler.frontend.mutation import changed_by_method
 from invcompiler.frontend.structure import is_open
+from invcompiler.frontend.survey import CHANGES
 from invcompiler.ir.nodes import Closure, Const, Display, Method, Ref, Star, Tree, Var
 
 Keywords = tuple[tuple[str | None, Tree], ...]

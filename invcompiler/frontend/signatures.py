@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from invcompiler.frontend.lowering import Lowering, Unfollowed
-from invcompiler.frontend.names import Names, bound_names, parameters
 from invcompiler.ir.nodes import Display, Param, ParameterKind, Star, Tree, Var
 
 _POSITIONAL = (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD)
@@ -22,14 +21,6 @@ def statements_of(node: ast.FunctionDef | ast.Lambda) -> list[ast.stmt]:
 
 def docstring(node: ast.FunctionDef | ast.Lambda) -> str | None:
     return None if isinstance(node, ast.Lambda) else ast.get_docstring(node, clean=True)
-
-
-def names_of(node: ast.FunctionDef | ast.Lambda) -> Names:
-    """Return the local names of a function."""
-    body = [node.body] if isinstance(node, ast.Lambda) else node.body
-    names = bound_names(body)
-    names.update((argument.arg, None) for argument in parameters(node.args))
-    return names
 
 
 def kinds(arguments: ast.arguments) -> list[tuple[ast.arg, ParameterKind]]:

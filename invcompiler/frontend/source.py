@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from invcompiler.errors import SourceUnavailableError
-from invcompiler.frontend.same_code import is_same_code
+from invcompiler.frontend.names import every
+from invcompiler.frontend.same_code import is_code, is_same_code
 from invcompiler.ir.nodes import Span
 
 _LAMBDA = "<lambda>"
@@ -104,7 +105,7 @@ def _match(code: types.CodeType, lines: list[str]) -> Text | None:
     candidates = [
         (node, shift)
         for node, shift in search(code, lines)
-        if is_same_code(code, node, _needs_lines(node, shift))
+        if is_same_code(code, node, _needs_lines(code, node, shift))
     ]
     if not candidates:
         return None
@@ -113,11 +114,11 @@ def _match(code: types.CodeType, lines: list[str]) -> Text | None:
     return Text(node, code.co_filename, shift, None if text.isascii() else tuple(lines))
 
 
-def _needs_lines(node: ast.AST, shift: int) -> int:
+def _needs_lines(code: types.CodeType, node: ast.AST, shift: int) -> int:
     """Return by how much to shift `node` so that it compiles to the same: classes know their line."""
-    if sys.version_info < (3, 13) or not any(isinstance(n, ast.ClassDef) for n in ast.walk(node)):
+    if sys.version_info < (3, 13) or not any(map(is_code, code.co_consts)):
         return 0
-    return shift
+    return shift if any(isinstance(part, ast.ClassDef) for part in every(node)) else 0
 
 
 # ---- definitions --------------------------------------------------------------------------------
@@ -213,6 +214,8 @@ def _lambdas(code: types.CodeType, lines: list[str]) -> Iterator[tuple[ast.Lambd
 
 def _at_position(code: types.CodeType, candidates: list) -> tuple:
     """Return the candidate that stands where `code` says; all of them compute the same."""
+    if len(candidates) == 1:
+        return candidates[0]
     ran = set(code.co_positions())
     for node, shift in candidates:
         body = node.body if isinstance(node, ast.Lambda) else None

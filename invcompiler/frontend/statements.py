@@ -55,11 +55,11 @@ def run(
                 return Jump.BREAK
             case ast.Continue():
                 return Jump.CONTINUE
-            case ast.If() if jumps(node):
+            case ast.If() if has_jump(lowering, node):
                 return decide(lowering, node, _after(statements, at, rest))
             case ast.With() if is_transparent_context(lowering, node):
                 return run(lowering, node.body, 0, _after(statements, at, rest))
-            case ast.For() if any(isinstance(part, ast.Return) for part in ast.walk(node)):
+            case ast.For() if ast.Return in lowering.unit.survey(node).kinds:
                 return loop_with_return(lowering, node, _after(statements, at, rest))
         at = follow_region(lowering, statements, at - 1)
     return None if rest is None else rest(lowering)
@@ -140,6 +140,13 @@ def value_of(lowering: Lowering, node: ast.expr, name: str | None) -> Tree:
 # ---- decisions ----------------------------------------------------------------------------------
 
 
+_JUMPS = frozenset({ast.Return, ast.Break, ast.Continue})
+
+
+def has_jump(lowering: Lowering, node: ast.stmt) -> bool:
+    return not _JUMPS.isdisjoint(lowering.unit.survey(node).kinds) and jumps(node)
+
+
 def jumps(node: ast.stmt) -> bool:
     """Whether `node` may leave the statements around it."""
     pending: list[ast.AST] = [node]
@@ -194,7 +201,7 @@ def if_(lowering: Lowering, node: ast.If) -> None:
 def decide(lowering: Lowering, node: ast.If, rest: Rest | None) -> Ending:
     """Lower the side that is taken, or both; a side that only raises is never taken."""
     sides = (node.body, node.orelse)
-    if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node.test)):
+    if ast.NamedExpr in lowering.unit.survey(node).kinds:
         predicate = lowering.expression(node.test)
     else:
         predicate = value_of(lowering, node.test, None)
@@ -354,7 +361,7 @@ def nothing(lowering: Lowering, node: ast.Pass) -> None:
 @statement(ast.Assert)
 def assertion(lowering: Lowering, node: ast.Assert) -> None:
     """An assertion computes nothing: it says what is true of the values that are computed."""
-    if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+    if ast.NamedExpr in lowering.unit.survey(node).kinds:
         lowering.expression(node.test)
 
 

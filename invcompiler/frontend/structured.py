@@ -16,7 +16,6 @@ from invcompiler.frontend.closures import nested_unit
 from invcompiler.frontend.expressions import GETATTR, GETITEM
 from invcompiler.frontend.functions import lower_call
 from invcompiler.frontend.lowering import Lowering, Unfollowed
-
 from invcompiler.frontend.signatures import bind_arguments, statements_of
 from invcompiler.frontend.statements import function_result
 from invcompiler.frontend.structure import is_open, leaves_of, rebuild, same_structure

@@ -1,0 +1,77 @@
+"""What a function's text contains, found in one walk: most of what must be looked for is not there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from invcompiler.frontend.names import every
+
+CHANGES = frozenset(
+    "append extend insert remove pop clear sort reverse update setdefault popitem add discard fill put "
+    "resize setflags itemset partition appendleft extendleft popleft rotate difference_update "
+    "intersection_update symmetric_difference_update __setitem__ __delitem__ __iadd__".split()
+)
+_VALUE_AND_CHANGE = frozenset({"pop", "popitem", "setdefault", "popleft"})
+_CHANGES_ARGUMENT = frozenset(
+    "fill_diagonal copyto place putmask put_along_axis shuffle heappush heappop heapify insort "
+    "insort_left insort_right setattr delattr setitem delitem iadd".split()
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """The kinds of node in a text, how often it reads each name, and the names whose values it changes in place."""
+
+    kinds: frozenset[type]
+    loads: dict[str, int]
+    changed: dict[str, ast.AST]
+
+
+def survey(*nodes: ast.AST) -> Survey:
+    kinds: set[type] = set()
+    loads: dict[str, int] = {}
+    changed: dict[str, ast.AST] = {}
+    for node in every(*nodes):
+        kind = node.__class__
+        kinds.add(kind)
+        if kind is ast.Name:
+            if node.ctx.__class__ is ast.Load:  # type: ignore[attr-defined]
+                loads[node.id] = loads.get(node.id, 0) + 1  # type: ignore[attr-defined]
+        elif kind in _MAY_CHANGE:
+            if kind is ast.AugAssign and isinstance(node.target, ast.Name):  # type: ignore[attr-defined]
+                name = node.target.id  # type: ignore[attr-defined]
+                loads[name] = loads.get(name, 0) + 1
+            for expr in changed_values(node):
+                if (name := root_name(expr)) is not None:
+                    changed.setdefault(name, node)
+    return Survey(frozenset(kinds), loads, changed)
+
+
+_MAY_CHANGE = frozenset({ast.Subscript, ast.Attribute, ast.Expr, ast.Call, ast.AugAssign})
+
+
+def changed_values(node: ast.AST) -> Sequence[ast.expr]:
+    """Return the expressions whose values `node` itself changes in place."""
+    match node:
+        case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
+            return (value,)
+        case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()):
+            return (value,)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=value, attr=attr))) if (
+            attr in CHANGES
+        ):
+            return (value,)
+        case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _VALUE_AND_CHANGE:
+            return (value,)
+        case ast.Call(func=ast.Attribute(attr=attr) | ast.Name(id=attr), args=[first, *_]):
+            return (first,) if attr in _CHANGES_ARGUMENT else ()
+    return ()
+
+
+def root_name(node: ast.expr) -> str | None:
+    """Return `d` for `d["a"].rows[0]`."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
