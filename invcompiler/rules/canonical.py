@@ -884,6 +884,16 @@ _same(_matmul, jnp.inner)
 _method(jnp.dot, "dot")(_matmul)
 
 
+@_spelled(jnp.matmul, *_of(jnp.linalg, "matmul"))
+def _matmul_linalg(x1, x2, /, *, precision=NONE, preferred_element_type=NONE):
+    return {"a": x1, "b": x2}
+
+
+@_spelled(jnp.matmul, lax.batch_matmul)
+def _batch_matmul(lhs, rhs, precision=NONE):
+    return {"a": lhs, "b": rhs}
+
+
 @_spelled(jnp.dot, lax.dot)
 def _dot_lax(lhs, rhs, *, dimension_numbers=NONE, precision=NONE, preferred_element_type=NONE, out_sharding=NONE):  # fmt: skip
     return None if _is_given(dimension_numbers) else {"a": lhs, "b": rhs}
@@ -907,7 +917,7 @@ def _tensordot(a, b, axes=Const(2), *, precision=NONE, preferred_element_type=NO
     return {"a": a, "b": b, "axes": _axis(axes)}
 
 
-_same(_tensordot, jnp.tensordot)
+_same(_tensordot, jnp.tensordot, *_of(jnp.linalg, "tensordot"))
 _names(jnp.tensordot, "a", "b", "axes")
 
 
@@ -921,7 +931,14 @@ def _einsum(subscripts, *operands, optimize=NONE, precision=NONE, preferred_elem
 _same(_einsum, jnp.einsum)
 _names(jnp.einsum, "subscripts", "a", "b")
 _declare_all(jnp.linalg, "solve inv cholesky")
-_declare_all(jax.scipy.linalg, "solve inv solve_triangular cho_solve lu_solve expm")
+
+
+@_spelled(jnp.linalg.inv, jax.scipy.linalg.inv)
+def _inv(a, overwrite_a=NONE, check_finite=NONE):
+    return {"a": a}
+
+
+_declare_all(jax.scipy.linalg, "solve solve_triangular cho_solve lu_solve expm")
 _declare_all(jnp.fft, "fft ifft fft2 ifft2 fftn ifftn rfft irfft fftshift ifftshift")
 _declare_all(jnp, "vdot vecdot kron outer convolve cross triu tril")
 

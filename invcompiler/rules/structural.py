@@ -46,12 +46,12 @@ class ravel_in_order:
 
 @structural(jnp.expand_dims)
 class expand_dims:
-    def inverse(y, axis):                   return jnp.squeeze(y, axis)
+    def inverse(y, axis):                   return jnp.squeeze(y, axis=axis)
 
 @structural(jnp.squeeze)
 class squeeze:
     def inverse(y, a, axis):
-        return jnp.reshape(y, a.shape) if axis is None else jnp.expand_dims(y, axis)
+        return jnp.reshape(y, a.shape) if axis is None else jnp.expand_dims(y, axis=axis)
 
 @structural(jnp.atleast_1d, jnp.atleast_2d, jnp.atleast_3d)
 class at_least:
@@ -94,23 +94,28 @@ class einsum_of_one:
 
 @structural(jnp.flip)
 class flip:
-    def inverse(y, axis):                   return jnp.flip(y, axis)
+    def inverse(y, axis):
+        return jnp.flip(y) if axis is None else jnp.flip(y, axis=axis)
 
 @structural(jnp.roll)
 class roll:
-    def inverse(y, shift, axis):            return jnp.roll(y, negated(shift), axis)
+    def inverse(y, shift, axis):
+        back = negated(shift)
+        return jnp.roll(y, back) if axis is None else jnp.roll(y, back, axis=axis)
 
 @structural(jnp.rot90)
 class rot90:
-    def inverse(y, k, axes):                return jnp.rot90(y, -k, axes)
+    def inverse(y, k, axes):                return jnp.rot90(y, -k, axes=axes)
 
 @structural(jnp.fft.fftshift)
 class fftshift:
-    def inverse(y, axes):                   return jnp.fft.ifftshift(y, axes)
+    def inverse(y, axes):
+        return jnp.fft.ifftshift(y) if axes is None else jnp.fft.ifftshift(y, axes=axes)
 
 @structural(jnp.fft.ifftshift)
 class ifftshift:
-    def inverse(y, axes):                   return jnp.fft.fftshift(y, axes)
+    def inverse(y, axes):
+        return jnp.fft.fftshift(y) if axes is None else jnp.fft.fftshift(y, axes=axes)
 
 # ---- permutations by index ---------------------------------------------------------------------------
 
