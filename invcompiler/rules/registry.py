@@ -29,6 +29,7 @@ from typing import Any, Protocol
 from invcompiler.ir.interval import REAL, Interval, parse_domain
 from invcompiler.ir.nodes import Tree
 from invcompiler.rules import canonical as forms
+from invcompiler.rules import spellings  # noqa: F401 -- rules are for functions that have been entered
 from invcompiler.rules.canonical import Call
 
 Template = Callable[..., Any]

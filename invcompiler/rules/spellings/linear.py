@@ -1,0 +1,95 @@
+"""Spellings of products, solves and transforms."""
+
+# ruff: noqa: B008 -- the defaults of readings are constants
+
+from __future__ import annotations
+
+import operator
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+import numpy as np
+from jax import lax
+
+from invcompiler.ir.nodes import Const
+from invcompiler.rules.canonical import (
+    NONE,
+    axis_tree,
+    declare_all,
+    is_given,
+    method,
+    name_arguments,
+    named,
+    same,
+    spelled,
+)
+
+
+def _matmul(a, b, *, precision=NONE, preferred_element_type=NONE, out_sharding=NONE):
+    return {"a": a, "b": b}
+
+
+same(_matmul, jnp.matmul, operator.matmul, operator.imatmul, np.matmul)
+same(_matmul, jnp.dot, np.dot)
+same(_matmul, jnp.inner)
+method(jnp.dot, "dot")(_matmul)
+
+
+@spelled(jnp.matmul, *named(jnp.linalg, "matmul"))
+def _matmul_linalg(x1, x2, /, *, precision=NONE, preferred_element_type=NONE):
+    return {"a": x1, "b": x2}
+
+
+@spelled(jnp.matmul, lax.batch_matmul)
+def _batch_matmul(lhs, rhs, precision=NONE):
+    return {"a": lhs, "b": rhs}
+
+
+@spelled(jnp.dot, lax.dot)
+def _dot_lax(lhs, rhs, *, dimension_numbers=NONE, precision=NONE, preferred_element_type=NONE, out_sharding=NONE):  # fmt: skip
+    return None if is_given(dimension_numbers) else {"a": lhs, "b": rhs}
+
+
+def _enter_products() -> None:
+    for fn in (jnp.matmul, jnp.dot, jnp.inner):
+        name_arguments(fn, "a", "b")
+    for fn in named(jnp, "matvec", "vecmat"):
+        same(_matrix_vector, fn)
+
+
+def _matrix_vector(x1, x2, /):
+    return {"x1": x1, "x2": x2}
+
+
+_enter_products()
+
+
+def _tensordot(a, b, axes=Const(2), *, precision=NONE, preferred_element_type=NONE, out_sharding=NONE):  # fmt: skip
+    return {"a": a, "b": b, "axes": axis_tree(axes)}
+
+
+same(_tensordot, jnp.tensordot, *named(jnp.linalg, "tensordot"))
+name_arguments(jnp.tensordot, "a", "b", "axes")
+
+
+def _einsum(subscripts, *operands, optimize=NONE, precision=NONE, preferred_element_type=NONE, out_sharding=NONE):  # fmt: skip
+    if not 1 <= len(operands) <= 2:
+        return None
+    first, second = (*operands, NONE)[:2]
+    return {"subscripts": subscripts, "a": first, "b": second}
+
+
+same(_einsum, jnp.einsum)
+name_arguments(jnp.einsum, "subscripts", "a", "b")
+declare_all(jnp.linalg, "solve inv cholesky")
+
+
+@spelled(jnp.linalg.inv, jax.scipy.linalg.inv)
+def _inv(a, overwrite_a=NONE, check_finite=NONE):
+    return {"a": a}
+
+
+declare_all(jax.scipy.linalg, "solve solve_triangular cho_solve lu_solve expm")
+declare_all(jnp.fft, "fft ifft fft2 ifft2 fftn ifftn rfft irfft fftshift ifftshift")
+declare_all(jnp, "vdot vecdot kron outer convolve cross triu tril")
