@@ -10,7 +10,7 @@ forward returns what else is needed after its value. If that is nothing, the use
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
@@ -192,13 +192,15 @@ class Pairs:
         args = (*(params[n] for n in given), *taken, *kept.residuals, *used, bar)
         body = Block(args, (*kept.views, *back.equations), back.result)
         name = function.name if function.name.isidentifier() else "f"
-        backward = dead_code(positional(f"{name}_bwd", args, body, function))
+        backward = dead_code(positional(f"{name}_bwd", args, body, function, walk.forward.names))
         forward, forward_used = None, ()
         if kept.residuals:
             result = Display(tuple, (function.body.result, *kept.residuals))
             block = map_block(rename, Block((), equations, result))
             forward_used = tuple(var for var in free_vars(block) if var in captured)
-            forward = dead_code(positional(f"{name}_fwd", (*params, *forward_used), block, function))
+            forward = dead_code(positional(
+                f"{name}_fwd", (*params, *forward_used), block, function, walk.forward.names
+            ))
         return Pair(
             forward,
             backward,
@@ -216,8 +218,14 @@ def _interface(pair: Pair) -> tuple:
     return pair.given, pair.taken, pair.kept, captures, pair.returned
 
 
-def positional(name: str, params: Sequence[Var], body: Block, source: Function) -> Function:
-    body = fresh_block(replace(body, params=tuple(params)), {})
+def positional(
+    name: str,
+    params: Sequence[Var],
+    body: Block,
+    source: Function,
+    names: Mapping[Var, str] | None = None,
+) -> Function:
+    body = fresh_block(replace(body, params=tuple(params)), {}, names)
     kinds = tuple(Param(var, _POSITIONAL) for var in body.params)
     return Function(name, kinds, body, span=source.span)
 

@@ -127,6 +127,8 @@ def read(emitter: Emitter, step: Read) -> Tree:
     if isinstance(region, Permuted) and region.taken:
         index = emitter.value(region.index)
         return call(emitter.builder, jnp.take, source, index, axis=Const(region.axis))
+    if isinstance(region, Masked):
+        return emitter.masked(source, region)
     index = index_of(emitter, region, step.view.whole)
     if index is None:
         raise needs_example(emitter, step.view.whole)
@@ -198,10 +200,15 @@ def join(emitter: Emitter, step: Join) -> Tree:
 def _container(
     emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: list[Tree]
 ) -> Tree:
-    keys = [piece.region.key for piece in pieces if isinstance(piece.region, Item)]
+    items = [piece.region for piece in pieces if isinstance(piece.region, Item)]
+    keys = [emitter.context.key_of(whole, item) for item in items]
     if set(keys) == {"real", "imag"}:
         return call(emitter.builder, jax.lax.complex, *values)
     structure = emitter.context.structure(whole)
+    if structure is None and any(item.attribute for item in items):
+        raise needs_example(emitter, whole)
+    if structure is None and isinstance(keys[0], str):
+        return Display(dict, tuple(values), tuple(keys))
     if structure is None or structure.kind in (tuple, list):
         if structure is None and emitter.facts.shape(whole) is not None:
             return call(emitter.builder, jnp.stack, Display(list, tuple(values)))

@@ -208,9 +208,14 @@ def abstract(value: Any, numbers: bool = False) -> Any:
             )
         if numbers and isinstance(x, float | complex):
             return jax.ShapeDtypeStruct((), jnp.result_type(x), weak_type=True)
-        return x if isinstance(x, _PLAIN) or callable(x) else Held(type(x))
+        return x if isinstance(x, _PLAIN) or callable(x) or _is_value(x) else Held(type(x))
 
     return jax.tree.map(leaf, value)
+
+
+def _is_value(x: Any) -> bool:
+    """Whether `x` is compared by what it says, not by which object it is."""
+    return type(x).__hash__ not in (None, object.__hash__)
 
 
 def _weak(x: Any) -> bool:

@@ -71,7 +71,9 @@ class Cotangents:
                 if self.active(tree):
                     if isinstance(bar, Var) and bar not in self.emit.avals.met:
                         self.emit.avals.alike(bar, tree)
-                    self.bars[tree] = self.add(self.bars.get(tree, ZERO), bar, tree)
+                    self.bars[tree] = total = self.add(self.bars.get(tree, ZERO), bar, tree)
+                    if isinstance(total, Var):
+                        self.emit.wish(total, bar_name(tree))
             case Display() if has_star(tree):
                 self._give_starred(tree, self.dense(bar))
             case Display():
@@ -141,6 +143,8 @@ class Cotangents:
         name = bar_name(var) if var else None
         if self._is_container(var):
             return self.emit.call(jax.tree.map, reference(operator.add), a, b, name=name)
+        if a == b:
+            return self.emit.call(operator.mul, Const(2), a, name=name)
         return self.emit.call(operator.add, a, b, name=name)
 
     def _is_container(self, var: Var | None) -> bool:
@@ -343,5 +347,6 @@ __all__ = [
     "Spread",
     "bar_name",
     "dtype_ref",
+    "has_star",
     "shape_tree",
 ]

@@ -19,6 +19,8 @@ from invcompiler.ir.nodes import (
     Function,
     Param,
     ParameterKind,
+    Ref,
+    Star,
     Tree,
     Var,
 )
@@ -26,10 +28,11 @@ from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.adjoint import Walk, reverse
 from invcompiler.passes.adjoint_pairs import Pairs, positional
 from invcompiler.passes.avals import Avals, abstract_run
-from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
+from invcompiler.passes.containers import GETITEM
+from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name, dtype_ref
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.emission import Emission
-from invcompiler.passes.fresh import inline_closures
+from invcompiler.passes.fresh import inline_closures, named
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
 from invcompiler.passes.tangent import Twins, forward
@@ -56,13 +59,44 @@ def subject(function: Function, args: tuple, kwargs: dict[str, Any]) -> Subject:
     return Subject(settle_branches(function, avals), avals)
 
 
-@dataclass(frozen=True, eq=False)
-class Adjoint:
-    forward: Function
-    back: Function
+def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Function:
+    """Return `f_vjp(*args, y_bar) -> (y, cotangents)`, which does nothing but call `f_fwd` and `f_bwd`.
+
+    `f_fwd(*args) -> (y, residuals)` and `f_bwd(residuals, y_bar) -> cotangents` are found by those names in the module that
+    it is printed to.
+    """
+    forward, back = adjoint_pair(of, chosen, single)
+    function = of.function
+    bar = Var(bar_name(_output_name(function)))
+    params = tuple(replace(p, var=Var(p.var.name)) for p in function.params)
+    emit = Emission(Avals())
+    args = tuple(Star(p.var) if p.kind is _VAR_POSITIONAL else p.var for p in params if p.kind in _ARGS)
+    named = tuple(
+        (None if p.kind is ParameterKind.VAR_KEYWORD else p.var.name, p.var)
+        for p in params
+        if p.kind not in _ARGS
+    )
+    captured = tuple((var.name, var) for var, _ in forward.captures)
+    pair = emit.apply(Ref(forward, forward.name), args, (*named, *captured))
+    value, residuals = (
+        emit.apply(GETITEM, (pair, Const(i)), name=name, arity=2)
+        for i, name in enumerate((_output_name(function).name, "residuals"))
+    )
+    bars = emit.apply(Ref(back, back.name), (residuals, bar))
+    every = (*params, Param(bar, ParameterKind.KEYWORD_ONLY))
+    every = tuple(sorted(every, key=lambda p: p.kind))
+    block = emit.block(tuple(p.var for p in every), Display(tuple, (value, bars)))
+    name = f"{_name(function)}_vjp"
+    return Function(name, every, block, forward.captures, function.depends, function.span)
 
 
-def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Adjoint:
+_VAR_POSITIONAL = ParameterKind.VAR_POSITIONAL
+_ARGS = (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD, _VAR_POSITIONAL)
+
+
+def adjoint_pair(
+    of: Subject, chosen: Sequence[Var], single: bool
+) -> tuple[Function, Function]:
     """Return `f_fwd(*args) -> (y, residuals)` and `f_bwd(residuals, y_bar) -> cotangents`."""
     name = _output_name(of.function)
     bar = Var(bar_name(name))
@@ -75,26 +109,26 @@ def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Adjoint
     forward = _forward(of, walk, Display(tuple, residuals), pairs)
     source = Var("residuals")
     inner = Emission(of.avals)
-    items = inner.items(source, len(residuals))
+    items = inner.items(source, len(residuals), [var.name for var in residuals])
     body = Block((source, bar), (*inner.equations, *kept.views, *block.equations), block.result)
     values = dict(zip(residuals, items, strict=True))
     body = map_block(lambda var: values.get(var, var), body)
-    backward = positional(f"{_name(of.function)}_bwd", body.params, body, of.function)
-    return Adjoint(forward, dead_code(backward))
+    names = walk.forward.names
+    backward = positional(f"{_name(of.function)}_bwd", body.params, body, of.function, names)
+    return forward, dead_code(backward)
 
 
 def _forward(of: Subject, walk: Walk, residuals: Tree, pairs: Pairs) -> Function:
     result = Display(tuple, (of.function.body.result, residuals))
     block = Block(of.params, tuple(walk.forward.equations), result)
     block, captures = _with_captures(of.function, block, pairs)
-    return dead_code(
-        replace(
+    made = replace(
             of.function,
             name=f"{_name(of.function)}_fwd",
             body=block,
             captures=captures_of(captures),
         )
-    )
+    return named(dead_code(made), walk.forward.names)
 
 
 def value_and_grad_program(
@@ -118,10 +152,9 @@ def value_and_grad_program(
     block = Block(of.params, equations, result)
     block, captures = _with_captures(function, block, pairs)
     suffix = "value_and_grad" if value else "grad"
-    return dead_code(
-        replace(
+    made = replace(
             function, name=f"{_name(function)}_{suffix}", body=block, captures=captures_of(captures)
-        )
+    return named(dead_code(made), walk.forward.names)
     )
 
 
@@ -135,7 +168,6 @@ def _one(of: Subject, emit: Emission, has_aux: bool) -> Tree:
     dtype = getattr(first, "dtype", None)
     one: Tree = Const(1.0)
     if dtype is not None and dtype != jnp.result_type(float):
-        from invcompiler.passes.cotangents import dtype_ref
 
         one = emit.call(jnp.ones, Display(tuple, ()), dtype_ref(dtype))
     return Display(tuple, (one, ZERO)) if has_aux else one
@@ -151,8 +183,8 @@ def pullback_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functi
     block, captures = _with_captures(of.function, raise_, pairs)
     params = (*of.function.params, Param(bar, ParameterKind.KEYWORD_ONLY))
     name = f"{_name(of.function)}_vjp"
-    return dead_code(
-        replace(of.function, name=name, params=params, body=block, captures=captures_of(captures))
+    made = replace(of.function, name=name, params=params, body=block, captures=captures_of(captures)
+    return named(dead_code(made), walk.forward.names)
     )
 
 
@@ -162,16 +194,18 @@ def tangent_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functio
     twins = Twins()
     for var, capture in function.captures:
         twins.captured(var, capture)
-    dots, block = forward(function, chosen, of.avals, twins)
+    dots, block, names = forward(function, chosen, of.avals, twins)
     primals, tangents = Var("primals"), Var("tangents")
     inner = Emission(of.avals)
-    values = dict(zip(of.params, inner.items(primals, len(of.params)), strict=True))
-    values.update(zip(dots, inner.items(tangents, len(dots)), strict=True))
+    items = inner.items(primals, len(of.params), [var.name for var in of.params])
+    values = dict(zip(of.params, items, strict=True))
+    items = inner.items(tangents, len(dots), [var.name for var in dots])
+    values.update(zip(dots, items, strict=True))
     body = Block((primals, tangents), (*inner.equations, *block.equations), block.result)
     body = map_block(lambda var: values.get(var, var), body)
     read = set(free_vars(body))
     captures = tuple(entry for entry in twins.captures.values() if entry[0] in read)
-    made = positional(f"{_name(function)}_jvp", body.params, body, function)
+    made = positional(f"{_name(function)}_jvp", body.params, body, function, names)
     return dead_code(replace(made, captures=captures))
 
 
@@ -224,8 +258,8 @@ def captures_of(captures: dict[Var, Capture]) -> tuple[tuple[Var, Capture], ...]
 
 
 __all__ = [
-    "Adjoint",
     "Subject",
+    "adjoint_pair",
     "adjoint_program",
     "pullback_program",
     "subject",

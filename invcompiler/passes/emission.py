@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -53,6 +53,7 @@ class Emission(Builder):
         super().__init__(parent=parent)
         self.avals = avals
         self.made: dict[Var, Apply] = parent.made if parent else {}
+        self.names: dict[Var, str] = parent.names if parent else {}
 
     def nested(self) -> Emission:
         return Emission(self.avals, self)
@@ -91,10 +92,21 @@ class Emission(Builder):
         """Return the value of a call of `fn`, a public function of jax or an operator."""
         return self.apply(reference(fn), args, tuple(kwargs.items()), name=name)
 
-    def items(self, value: Tree, number: int) -> tuple[Tree, ...]:
+    def items(
+        self, value: Tree, number: int, names: Sequence[str | None] | None = None
+    ) -> tuple[Tree, ...]:
         """Unpack `value` into so many items."""
         getitem = reference(operator.getitem)
-        return tuple(self.apply(getitem, (value, Const(i)), arity=number) for i in range(number))
+        wishes = names or [None] * number
+        return tuple(
+            self.apply(getitem, (value, Const(i)), arity=number, name=wish)
+            for i, wish in enumerate(wishes)
+        )
+
+    def wish(self, tree: Tree, name: str | None) -> None:
+        """Let a var that has no name be called `name` in the end."""
+        if isinstance(tree, Var) and tree.name is None and name is not None:
+            self.names.setdefault(tree, name)
 
     # ---- what is known while compiling ------------------------------------------------------------
 

@@ -22,36 +22,54 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import map_operands, map_tree
 
 
-def fresh_block(block: Block, values: Mapping[Var, Tree]) -> Block:
-    """Return a copy of `block` that binds new vars and reads `values` of the vars that it is given."""
-    known = dict(values)
-    params = tuple(_renewed(var, known) for var in block.params)
-    equations = tuple(_fresh(equation, known) for equation in block.equations)
+def fresh_block(
+    block: Block, values: Mapping[Var, Tree], names: Mapping[Var, str] | None = None
+) -> Block:
+    """Return a copy of `block` that binds new vars and reads `values` of the vars that it is given.
+
+    `names` has names for vars that have none.
+    """
+    return _copy(block, dict(values), names or {})
+
+
+def _copy(block: Block, known: dict[Var, Tree], names: Mapping[Var, str]) -> Block:
+    params = tuple(_renewed(var, known, names) for var in block.params)
+    equations = tuple(_fresh(equation, known, names) for equation in block.equations)
     return Block(params, equations, map_tree(lambda var: known.get(var, var), block.result))
 
 
-def _renewed(var: Var, known: dict[Var, Tree]) -> Var:
-    known[var] = new = Var(var.name, var.span)
+def _renewed(var: Var, known: dict[Var, Tree], names: Mapping[Var, str]) -> Var:
+    known[var] = new = Var(var.name or names.get(var), var.span)
     return new
 
 
-def _fresh(equation: Equation, known: dict[Var, Tree]) -> Equation:
+def _fresh(equation: Equation, known: dict[Var, Tree], names: Mapping[Var, str]) -> Equation:
     match equation:
         case Loop():
-            body = fresh_block(equation.body, known)
+            body = _copy(equation.body, known, names)
             equation = replace(map_operands(lambda v: known.get(v, v), equation), body=body)
         case Branch():
-            blocks = tuple(fresh_block(block, known) for block in equation.blocks)
+            blocks = tuple(_copy(block, known, names) for block in equation.blocks)
             predicate = map_tree(lambda v: known.get(v, v), equation.predicate)
             equation = replace(equation, predicate=predicate, blocks=blocks)
         case Apply() | Opaque():
             equation = map_operands(lambda var: known.get(var, var), equation)
         case _:
             assert_never(equation)
-    outs = tuple(_renewed(out, known) for out in equation.outs)
+    outs = tuple(_renewed(out, known, names) for out in equation.outs)
     if isinstance(equation, Apply):
         return replace(equation, out=outs[0])
     return replace(equation, outs=outs)
+
+
+def named(function: Function, names: Mapping[Var, str]) -> Function:
+    """Return `function` with names for vars that have none."""
+    params = tuple(param.var for param in function.params)
+    body = fresh_block(replace(function.body, params=params), {}, names)
+    renewed = zip(function.params, body.params, strict=True)
+    return replace(
+        function, params=tuple(replace(param, var=var) for param, var in renewed), body=body
+    )
 
 
 def inline_closures(block: Block) -> Block:
@@ -122,4 +140,4 @@ def bind_trees(function: Function, call: Apply) -> dict[Var, Tree] | None:
     return bound
 
 
-__all__ = ["bind_trees", "fresh_block", "inline_closures"]
+__all__ = ["bind_trees", "fresh_block", "inline_closures", "named"]

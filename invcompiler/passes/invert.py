@@ -103,13 +103,15 @@ class _Writer:
         function = self.plan.function
         params = [p for p in function.params if p.var not in self.plan.unknown]
         output = Var(_output_name([p.var.name for p in params]))
+        positional_only = any(p.kind is ParameterKind.POSITIONAL_ONLY for p in params)
+        kind = "POSITIONAL_ONLY" if positional_only else "POSITIONAL_OR_KEYWORD"
         emitter = Emitter(self.inverter, self.plan, self.product.ildj)
         self._open(emitter, output)
         emitter.run(self.plan.plan)
         block = emitter.builder.block([], self._result(emitter))
         return Function(
             name=f"{function.name}_{self.product.suffix}",
-            params=(Param(output, ParameterKind.POSITIONAL_OR_KEYWORD), *params),
+            params=(Param(output, ParameterKind[kind]), *params),
             body=with_names(block, emitter.wishes),
             captures=function.captures,
             depends=function.depends,

@@ -31,6 +31,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import leaves, map_operands, map_tree, operands
 from invcompiler.passes.dtypes import dtype_of_call
 from invcompiler.passes.patterns import Applied, Match, matches
+from invcompiler.passes.rename import with_names
 from invcompiler.passes.signs import is_nonnegative_call
 from invcompiler.rules.canonical import Call, canonical
 from invcompiler.rules.equation import CompileTime, Guard
@@ -70,6 +71,7 @@ class Knowledge:
     values: dict[Var, Tree] = field(default_factory=dict)  # vars that are no longer bound
     nonnegative: set[Var] = field(default_factory=set)
     dtypes: dict[Var, Any] = field(default_factory=dict)  # of values made on the way
+    wishes: dict[Var, str] = field(default_factory=dict)  # names of what nameless vars stand for now
     subjects: set[Var] | None = None  # only what depends on these is rewritten; None: everything
     changed: bool = False
     delayed: bool = False  # an equation would have applied but for a value's other uses
@@ -108,6 +110,8 @@ class Knowledge:
         self.values[old] = new
         if isinstance(new, Var):
             self.uses[new] = self.uses.get(new, 0) + self.uses.get(old, 0)
+            if new.name is None and old.name is not None and new in self.calls:
+                self.wishes.setdefault(new, old.name)
 
 
 class Rewriter(Builder):
@@ -227,7 +231,8 @@ class Rewriter(Builder):
             plain = [literal(tree) for tree in equation.args]
             value = equation.fn.value(*(value[0] for value in plain if value is not None))
             return Const(value) if isinstance(value, float) else _tree(value)
-        return self.apply(equation.fn, equation.args, equation.kwargs, span=root.span, out=out)
+        kwargs = _stated_options(equation)
+        return self.apply(equation.fn, equation.args, kwargs, span=root.span, out=out)
 
     # ---- rewriting a block -------------------------------------------------------------------------
 
@@ -273,6 +278,16 @@ class Rewriter(Builder):
         self.add(equation)
         self._bound_here.update(equation.outs)
         self._follow(equation, equation.outs)
+
+
+def _stated_options(equation: Apply) -> tuple[tuple[str | None, Tree], ...]:
+    """Return the keyword arguments of a call without those that say what their default says."""
+    kept = equation.kwargs
+    for option in equation.kwargs:
+        fewer = tuple(other for other in kept if other is not option)
+        if canonical(replace(equation, kwargs=fewer)) == canonical(equation):
+            kept = fewer
+    return kept
 
 
 def _stated_dtype(facts: Any, tree: Tree) -> Any | None:
@@ -356,7 +371,7 @@ def rewrite(
     """
     knowledge = Knowledge(facts, count_uses(function))
     knowledge.subjects = None if subjects is None else set(subjects)
-    body = Rewriter(rules, knowledge).rewrite(function.body)
+    body = with_names(Rewriter(rules, knowledge).rewrite(function.body), knowledge.wishes)
     if not knowledge.changed:
         return Rewritten(function, again=False)
     return Rewritten(replace(function, body=body), again=knowledge.delayed)

@@ -35,6 +35,7 @@ from invcompiler.ir.nodes import (
     Opaque,
     Ref,
     Reversed,
+    Star,
     Tree,
     Var,
     Zip,
@@ -46,9 +47,9 @@ from invcompiler.passes.adjoint_calls import applies, canonical_call, projected
 from invcompiler.passes.adjoint_pairs import callee, positional, runs_of
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM, holds_function
-from invcompiler.passes.cotangents import ZERO, Cotangents, shape_tree
+from invcompiler.passes.cotangents import ZERO, Cotangents, has_star, shape_tree
 from invcompiler.passes.emission import Emission, reference
-from invcompiler.passes.fresh import bind_trees, fresh_block
+from invcompiler.passes.fresh import bind_trees
 from invcompiler.passes.jax_derivatives import differentiable, opaque_function
 from invcompiler.passes.rule_templates import inline_template
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
@@ -81,6 +82,8 @@ class Forward:
         match tree:
             case Var():
                 return self.dots.get(tree, ZERO) if self.active(tree) else ZERO
+            case Display() if has_star(tree):
+                return self.whole(tree) if any(map(self.active, leaves(tree))) else ZERO
             case Display():
                 items = tuple(self.dot(item) for item in tree.items)
                 return ZERO if all(i == ZERO for i in items) else replace(tree, items=items)
@@ -89,6 +92,10 @@ class Forward:
 
     def whole(self, tree: Tree) -> Tree:
         """Return the tangent of `tree` with zeros made where it does not vary."""
+        if isinstance(tree, Display) and has_star(tree):
+            return replace(tree, items=tuple(map(self.whole, tree.items)))
+        if isinstance(tree, Star):
+            return Star(self.whole(tree.value))
         return Cotangents(self.emit, self.active).whole(self.dot(tree), tree, lambda var: True)
 
     def block(self, block: Block) -> None:
@@ -172,7 +179,9 @@ def _rules(walk: Forward, equation: Apply) -> bool:
         name = dot_name(equation.out) if rule is rules[-1] else None
         total = part if total is None else walk.emit.call(operator.add, total, part, name=name)
     if total is not None:
-        walk.dots[equation.out] = _filled(walk, total, equation.out)
+        dot = _filled(walk, total, equation.out)
+        walk.emit.wish(dot, dot_name(equation.out))
+        walk.dots[equation.out] = dot
     return True
 
 
@@ -297,15 +306,15 @@ class Twins:
         avals = abstract_run(function, runs)
         params = [param.var for param in function.params]
         chosen = [params[number] for number in active]
-        dots, body = forward(function, chosen, avals, self)
+        dots, body, names = forward(function, chosen, avals, self)
         renamed = {var: self.captured(var, capture) for var, capture in function.captures}
         every = (*params, *dots)
         block = map_block(lambda v: renamed.get(v, v), replace(body, params=every))
         captured = {var for var, _ in self.captures.values()}
         used = tuple(var for var in free_vars(block) if var in captured)
-        block = fresh_block(replace(block, params=(*every, *used)), {})
+        block = replace(block, params=(*every, *used))
         name = f"{function.name if function.name.isidentifier() else 'f'}_jvp"
-        return Twin(positional(name, block, function), active, used)
+        return Twin(positional(name, block.params, block, function, names), active, used)
 
 
 def _twin(walk: Forward, equation: Apply) -> bool:
@@ -445,8 +454,8 @@ def _branch(walk: Forward, branch: Branch) -> None:
 
 def forward(
     function: Function, chosen: Iterable[Var], avals: Avals, twins: Twins
-) -> tuple[tuple[Var, ...], Block]:
-    """Return the params for the tangents of `chosen`, and the block of value and tangent."""
+) -> tuple[tuple[Var, ...], Block, dict[Var, str]]:
+    """Return the params for the tangents of `chosen`, the block of value and tangent, and names for its vars."""
     chosen = tuple(chosen)
     varied = varying(function.body, chosen, avals)
     wanted = useful(function.body, (function.body.result,), varied)
@@ -456,7 +465,7 @@ def forward(
     result = function.body.result
     pair = Display(tuple, (result, walk.whole(result)))
     block = walk.emit.block((), pair)
-    return dots, block
+    return dots, block, walk.emit.names
 
 
 __all__ = ["Forward", "Twins", "forward"]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union, assert_never
 
@@ -144,7 +145,7 @@ Abstract = Union[Array, Known, Integer, Perhaps, Like, Items, ShapeTuple, Update
 
 _LITERALS = (type(None), bool, int, str, bytes, type(Ellipsis), range, np.dtype, enum.Enum)
 _LITERALS += (Interval,)
-_NAMED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, np.ufunc)
+_NAMED = (type, types.ModuleType, types.BuiltinFunctionType, np.ufunc)
 
 
 def is_traced(value: Any) -> bool:
@@ -156,8 +157,12 @@ def is_traced(value: Any) -> bool:
     return isinstance(value, float | complex | np.generic | jax.Array | jax.ShapeDtypeStruct)
 
 
-def abstract(value: Any) -> Abstract:
-    """Return what the compiler may know of `value`: of arrays and tracers, shape and dtype only."""
+def abstract(value: Any, own: Container[int] | None = None) -> Abstract:
+    """Return what the compiler may know of `value`: of arrays and tracers, shape and dtype only.
+
+    In a run on tracers, `own` holds the ids of the objects that the run was given: a function that is none of them and that
+    holds arrays holds tracers, which are of no use after the run.
+    """
     if is_traced(value):
         if isinstance(value, jax.ShapeDtypeStruct):
             return Array(tuple(value.shape), value.dtype, bool(value.weak_type))
@@ -170,16 +175,53 @@ def abstract(value: Any) -> Abstract:
     if isinstance(value, slice):
         parts = [abstract(part) for part in (value.start, value.stop, value.step)]
         return Known(value) if all(isinstance(part, Known) for part in parts) else Thing(slice)
-    return _container(value) or (Known(value) if callable(value) else Thing(type(value)))
+    return _container(value, own) or _object(value, own)
 
 
-def _container(value: Any) -> Items | None:
+def _object(value: Any, own: Container[int] | None) -> Known | Thing:
+    if callable(value) and (own is None or id(value) in own or not _holds_arrays(value)):
+        return Known(value)
+    return Thing(type(value))
+
+
+def _holds_arrays(fn: Any, depth: int = 5) -> bool:
+    """Whether a function rests on arrays, or may do so: by its closure, its defaults, its object or what it wraps."""
+    if not depth:
+        return True
+    held: list[Any] = []
+    if isinstance(fn, functools.partial):
+        held = [fn.func, fn.args, fn.keywords]
+    elif isinstance(fn, types.MethodType):
+        held = [fn.__func__, fn.__self__]
+    elif isinstance(fn, types.FunctionType):
+        held = [fn.__defaults__, fn.__kwdefaults__]
+        held += [cell.cell_contents for cell in fn.__closure__ or () if _is_filled(cell)]
+    elif hasattr(fn, "__wrapped__"):
+        held = [fn.__wrapped__]
+    elif not isinstance(fn, type | types.BuiltinFunctionType):
+        held = [getattr(fn, "__dict__", None)]
+    leaves = jax.tree.leaves(held)
+    return any(
+        isinstance(leaf, jax.Array) or (callable(leaf) and _holds_arrays(leaf, depth - 1))
+        for leaf in leaves
+    )
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def _container(value: Any, own: Container[int] | None) -> Items | None:
     children, treedef = jax.tree_util.tree_flatten_with_path(
         value, is_leaf=lambda x: x is not value
     )
     if jax.tree_util.treedef_is_leaf(treedef):
-        return _fields(value)
-    items = tuple(abstract(child) for _, child in children)
+        return _fields(value, own)
+    items = tuple(abstract(child, own) for _, child in children)
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         keys = None
     else:
@@ -194,14 +236,14 @@ def _key(entry: Any) -> Any:
     return entry
 
 
-def _fields(value: Any) -> Items | None:
+def _fields(value: Any, own: Container[int] | None) -> Items | None:
     """Return the fields of a dataclass that JAX knows nothing of."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return None
     names = tuple(field.name for field in dataclasses.fields(value) if field.init)
     if not all(hasattr(value, name) for name in names):
         return None
-    items = tuple(abstract(getattr(value, name)) for name in names)
+    items = tuple(abstract(getattr(value, name), own) for name in names)
     kind = type(value)
     return Items(kind, names, items, lambda parts: kind(**dict(zip(names, parts, strict=True))))
 

@@ -15,6 +15,7 @@ from invcompiler.errors import (
     InvcompilerError,
     InversionError,
     NoRuleError,
+    ShapeError,
     UnsupportedSyntaxError,
 )
 from invcompiler.ir.nodes import (
@@ -30,6 +31,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import leaves
+from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import Refusal
 from invcompiler.schedule.isolate import Branching
 from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permuted, Region, Span1
@@ -166,6 +168,10 @@ def _call(
         facts["label"] = f"many inputs of {name} give the same output"
         facts["hint"] = "return the unknown as well, or make it a known argument"
         return InformationDroppedError(**facts)
+    if _waits_for_shapes(solver, call, equation):
+        facts["label"] = "which part is which depends on shapes"
+        facts["hint"] = "pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown"
+        return ShapeError(**facts)
     if len(unknown) > 1:
         facts["label"] = f"an unknown on both sides of {name}, and no rule collects them"
         other = next((var.name for var in unknown if var.name and var not in missing), None)
@@ -181,6 +187,18 @@ def _call(
         "with `inv.custom_inverse`"
     )
     return NoRuleError(**facts)
+
+
+def _waits_for_shapes(solver: Solver, call: Call | None, equation: Apply) -> bool:
+    """Whether more may be said of the call once the shapes of its operands are known."""
+    if solver.context.facts.is_concrete:
+        return False
+    if isinstance(equation.fn, Var) and equation.fn in solver.known:
+        return True  # which function it is shows when it is called
+    return call is not None and any(call.fn is fn for fn in _SHAPED)
+
+
+_SHAPED = (jnp.concatenate, jnp.stack, jnp.hstack, jnp.vstack, jnp.dstack, jnp.column_stack)
 
 
 def _appears_twice(trees: Any, unknown: list[Var]) -> bool:
@@ -249,6 +267,12 @@ def _dropped(solver: Solver, missing: list[Var]) -> InversionError:
     uses = solver.graph.users.get(var, [])
     views = solver.graph.views_of_whole.get(var, [])
     known_parts = [v for v in views if v.part in solver.known]
+    if len(known_parts) > 1 and not solver.context.facts.is_concrete:
+        if not has_gap([v.region for v in known_parts]):
+            facts["span"] = _span_of(solver, known_parts[0].part)
+            facts["label"] = f"whether these are all parts of `{var.name or name}` depends on its shape"
+            facts["hint"] = "pass `example=`, a value or a `jax.ShapeDtypeStruct` like the unknown"
+            return ShapeError(**facts)
     if known_parts:
         span = known_parts[0].part.span or _span_of(solver, known_parts[0].part)
         only = "the only use" if len(views) == 1 else "the only uses"
@@ -264,6 +288,21 @@ def _dropped(solver: Solver, missing: list[Var]) -> InversionError:
         facts["label"] = f"what becomes of `{var.name or name}` here does not reach the output"
     facts["hint"] = "return it as well, or make it a known argument"
     return InformationDroppedError(**facts)
+
+
+def has_gap(regions: list[Region]) -> bool:
+    """Whether slices of one axis leave out elements between them, whatever its length is."""
+    spans = [r for r in regions if isinstance(r, Span1) and r.step == 1]
+    if len(spans) != len(regions) or len({span.axis for span in spans}) != 1:
+        return False
+    reached: Any = 0
+    for span in sorted(spans, key=lambda s: s.start if isinstance(s.start, int) else 1 << 60):
+        if isinstance(span.start, int) and isinstance(reached, int) and span.start > reached:
+            return True
+        reached = span.stop if isinstance(span.stop, int) else None
+        if reached is None:
+            return False
+    return False
 
 
 def deepest(solver: Solver, missing: list[Var]) -> Var:

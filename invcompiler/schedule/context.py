@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from invcompiler.ir.interval import REAL, Interval
-from invcompiler.ir.nodes import Apply, Capture, Const, Display, Equation, Function, Slice, Tree, Var
+from invcompiler.ir.nodes import Apply, Capture, Const, Display, Equation, Function, Ref, Slice, Tree, Var
 from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules.canonical import Call, canonical
 from invcompiler.rules.registry import InverseRule, inverse_rules
@@ -76,11 +77,32 @@ class Context:
     def structure(self, var: Var) -> Any:
         """Return what is known of `var` as a container: an object with `kind`, `keys` and `length`."""
         found = self.facts.structure(var)
-        if found is not None or var not in self.unknown or len(self.unknown) != 1:
-            return found
-        if isinstance(self.result, Display) and self.facts.shape(var) is None:
-            return Like(self.result.kind, self.result.keys, len(self.result.items))
-        return None
+        return self._like_output(var) if found is None else found
+
+    def _like_output(self, var: Var) -> Like | None:
+        """An unknown of which nothing is known is taken to be like the output (verified when it is called)."""
+        if var not in self.unknown or len(self.unknown) != 1 or self.facts.of(var) is not None:
+            return None
+        if not isinstance(self.result, Display) or var in self.unpacked:
+            return None
+        return Like(self.result.kind, self.result.keys, len(self.result.items))
+
+    @cached_property
+    def unpacked(self) -> Mapping[Var, int]:
+        """Return the vars that the text unpacks, and into how many items."""
+        return {
+            e.args[0]: e.arity
+            for e in self.defining.values()
+            if isinstance(e, Apply) and e.arity is not None and isinstance(e.args[0], Var)
+        }
+
+    def key_of(self, whole: Var, item: Item) -> Any:
+        """Return the key of an item in the form in which `item_keys` has it: a field by its name."""
+        structure = self.structure(whole)
+        if structure is not None and structure.keys and structure.kind is not dict:
+            if isinstance(item.key, int) and item.key < len(structure.keys):
+                return structure.keys[item.key]
+        return item.key
 
     def item_keys(self, whole: Var, items: Iterable[Item]) -> tuple[Any, ...] | None:
         """Return the keys of all items of `whole`, in order, or None if they can't be told."""
@@ -91,7 +113,20 @@ class Context:
         if structure is not None:
             return tuple(structure.keys or range(structure.length))
         arities = {item.arity for item in items if item.arity is not None}
-        return tuple(range(arities.pop())) if len(arities) == 1 else None
+        if arities:
+            return tuple(range(arities.pop())) if len(arities) == 1 else None
+        return self.dict_keys.get(whole)
+
+    @cached_property
+    def dict_keys(self) -> Mapping[Var, tuple[str, ...]]:
+        """Return the keys by which the text reads containers of which nothing else is known: several are taken to be all."""
+        found: dict[Var, set[str]] = {}
+        for e in self.defining.values():
+            if isinstance(e, Apply) and isinstance(e.fn, Ref) and e.fn.value is operator.getitem:
+                whole, key = e.args
+                if isinstance(whole, Var) and isinstance(key, Const) and type(key.value) is str:
+                    found.setdefault(whole, set()).add(key.value)
+        return {var: tuple(sorted(keys)) for var, keys in found.items() if len(keys) > 1}
 
     # ---- positions along an axis ------------------------------------------------------------
 
@@ -174,6 +209,15 @@ class Context:
                     terms[other] = terms.get(other, Fraction(0)) + coefficient
                 constant += shift
         return linear(terms, constant)
+
+    def may_end(self, whole: Var, axis: int, position: Position) -> bool:
+        """Whether an unknown of unknown shape ends at `position` if it is like the output (verified when it is called)."""
+        if whole not in self.unknown or len(self.unknown) != 1 or self.concrete_shape(whole):
+            return False
+        if not isinstance(self.result, Var):
+            return False
+        size = self.dim(self.result, axis)
+        return size is not None and self.settle(size, self.result, axis) == position
 
     def _integer(self, name: Any) -> Position | None:
         """Return what a symbol is worth, if more can be said of it than its name."""

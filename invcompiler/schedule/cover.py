@@ -31,10 +31,11 @@ def covers(whole: Var, pieces: Sequence[Piece], context: Context) -> tuple[Piece
 
 
 def _items(whole: Var, pieces: Sequence[Piece], context: Context) -> tuple[Piece, ...] | None:
-    by_key = {p.region.key: p for p in pieces if isinstance(p.region, Item)}
-    if not by_key:
+    regions = [p.region for p in pieces if isinstance(p.region, Item)]
+    if not regions:
         return None
-    wanted = context.item_keys(whole, [p.region for p in by_key.values()])
+    by_key = {context.key_of(whole, p.region): p for p in pieces if isinstance(p.region, Item)}
+    wanted = context.item_keys(whole, regions)
     if wanted is None or any(key not in by_key for key in wanted):
         return None
     return tuple(by_key[key] for key in wanted)
@@ -63,7 +64,8 @@ def _follow(
     while position != end:
         piece = by_start.pop(position, None)
         if piece is None:
-            return None
+            ends_here = len(chain) > 1 and context.may_end(whole, axis, position)
+            return tuple(chain) if ends_here and not by_start else None
         chain.append(piece)
         position = settle(piece.region.stop)
     return tuple(chain) or None

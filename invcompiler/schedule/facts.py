@@ -289,8 +289,10 @@ def concrete_facts(function: Function, arguments: Mapping[Var, Any]) -> Facts:
     traced = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
     seen: dict[Var, Abstract] = {}
 
+    own = frozenset(id(leaf) for leaf in leaves)
+
     def observe(var: Var, value: Any) -> None:
-        found = abstract(value)
+        found = abstract(value, own)
         seen[var] = join(seen[var], found, var) if var in seen else found
 
     def abstractly(values: list) -> None:
@@ -322,8 +324,13 @@ def symbolic_facts(
     if defaults:
         for param in function.params:
             if isinstance(param.default, Const | Ref) and param.var not in known:
-                known[param.var] = of_tree(param.default, {})
+                known[param.var] = _default(param.default.value)
     return _inferred(function, known, frozenset(unknown))
+
+
+def _default(value: Any) -> Abstract:
+    """Return what is known of a parameter by its default: of a number that is traced, only that it is one."""
+    return Array((), None, True) if isinstance(value, float | complex) else Known(value)
 
 
 def _inferred(function: Function, known: Mapping[Var, Abstract], unknown: frozenset[Var]) -> Facts:

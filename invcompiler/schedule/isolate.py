@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import jax
+import numpy as np
+
+from invcompiler.ir.build import literal
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Apply, Equation, Tree, Var
 from invcompiler.ir.walk import leaves
-from invcompiler.rules.canonical import Call
+from invcompiler.rules.canonical import Call, parameters_of
 from invcompiler.rules.registry import InverseRule, Kind, Refusal
 from invcompiler.schedule.plan import Isolate
 from invcompiler.schedule.regions import Piece
@@ -62,9 +66,38 @@ def choose(
 def check(solver: Solver, call: Call, rule: InverseRule, var: Tree
 ) -> Refusal | Branching | None:
     context = solver.context
-    if not rule.domain.includes(context.interval(var)):
-        return Branching(rule, context.interval(var))
+    interval = context.interval(var)
+    if not rule.domain.includes(interval) and not ends_with_domain(rule, call, interval):
+        return Branching(rule, interval)
     return rule.refusal(call, context.facts)
+
+
+def ends_with_domain(rule: InverseRule, call: Call, interval: Interval) -> bool:
+    """Whether the function has no real value outside of the rule's domain: then there is no branch to choose.
+
+    It is tried at points on both sides of the domain; the logarithm of a negative number is NaN.
+    """
+    outside = [x for x in _TRIED if x in interval and x not in rule.domain]
+    arguments = {name: literal(tree) for name, tree in call.arguments.items()}
+    arguments.pop(rule.argument)
+    if not outside or any(value is None for value in arguments.values()):
+        return False
+    given = tuple((name, value[0]) for name, value in arguments.items() if value is not None)
+    return _is_undefined(rule, given, tuple(outside))
+
+
+_TRIED = (-1e30, -1e3, -37.5, -2.5, -1.5, -0.7, -1e-3, 1e-3, 0.3, 1.7, 2.5, 37.5, 1e3, 1e30)
+
+
+def _is_undefined(rule: InverseRule, given: tuple, points: tuple[float, ...]) -> bool:
+    names = parameters_of(rule.fn)
+    values = dict(given)
+    values[rule.argument] = np.asarray(points)
+    if set(names) != set(values):
+        return False
+    with jax.ensure_compile_time_eval():
+        found = rule.fn(*(values[name] for name in names))
+    return bool(np.isnan(found).all())
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,9 @@ def with_dim(shape: Shape, axis: int, size: Size | None) -> Shape | None:
         return (*shape[:axis], size, *shape[axis + 1 :])
     if axis >= 0:
         found = front(shape, axis + 1)
-        return None if found is None else replace(found[1], lead=(*found[0][:-1], size))
+        return None if found is None else joined((*found[0][:-1], size), found[1], ())
     taken = back(shape, -axis)
-    return None if taken is None else replace(taken[0], trail=(size, *taken[1][1:]))
+    return None if taken is None else joined((), taken[0], (size, *taken[1][1:]))
 
 
 def get_dim(shape: Shape, axis: int) -> Size | None:

@@ -23,7 +23,7 @@ from invcompiler.schedule import affine, blocked, calls, isolate, loops, views
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.cover import covers, region_within
 from invcompiler.schedule.plan import Forward, Join, Plan, Read, ShapeQuery, Step
-from invcompiler.schedule.regions import Agreement, Piece, View
+from invcompiler.schedule.regions import Agreement, Masked, Piece, View
 
 
 def solve(block: Block, given: Iterable[Var], targets: Iterable[Var], context: Context) -> Plan:
@@ -105,7 +105,9 @@ class Solver:
         for view in self.graph.views_of_whole.get(var, ()):
             self.read(view, None)
         for view in self.graph.views_of_part.get(var, ()):
-            self.add_piece(view.whole, Piece(view.region, var))
+            self.add_piece(view.whole, Piece(view.region, var, not isinstance(view.region, Masked)))
+        for relation in self.graph.awaiting.get(var, ()):
+            self.retry(relation)
         for agreement in self.graph.agreements.get(var, ()):
             self.agree(agreement, var)
 
@@ -114,6 +116,19 @@ class Solver:
             return
         self.used.add(equation)
         self.take(Forward(equation))
+
+    def retry(self, relation: View | Agreement) -> None:
+        """Look at a relation again whose index or mask became known after the values that it speaks of."""
+        ends = (
+            (relation.whole,)
+            if isinstance(relation, View)
+            else (relation.one, relation.other)
+        )
+        for end in ends:
+            if end in self.known and isinstance(relation, View):
+                self.read(relation, None)
+            elif end in self.known:
+                self.agree(relation, end)
 
     # ---- partial knowledge ------------------------------------------------------------------
 
@@ -135,10 +150,15 @@ class Solver:
         if any(piece.region == other.region for other in pieces):
             return
         pieces.append(piece)
+        self.events.append(lambda: self.retry_call(whole))
         chosen = covers(whole, pieces, self.context)
         if chosen is not None:
             self.take(Join(whole, chosen))
             return
+        for view in self.graph.views_of_part.get(whole, ()):
+            if view.region == piece.region and not piece.compact:
+                self.read(view, piece)  # zero everywhere else
+                return
         for view in self.graph.views_of_whole.get(whole, ()):
             if region_within(view.region, piece, whole, self.context):
                 self.read(view, piece)
@@ -146,6 +166,11 @@ class Solver:
             if agreement.region == piece.region and not piece.compact:
                 self.add_piece(agreement.other_than(whole), piece)
         self.carry_piece(whole, piece)
+
+    def retry_call(self, whole: Var) -> None:
+        """A call whose value is known in part may be enough to call its inverse."""
+        if whole not in self.known and whole in self.defining:
+            self.reverse.append(self.defining[whole])
 
     def carry_piece(self, whole: Var, piece: Piece) -> None:
         """An elementwise function may run in reverse on the known elements alone."""

@@ -288,35 +288,47 @@ def _boundaries(sizes: list[Any]) -> tuple[list[Any], list[Any]]:
     return starts, stops
 
 
-def _of_where(equation: Apply, given: dict[str, Tree]) -> Iterable[Agreement]:
+def _of_where(equation: Apply, given: dict[str, Tree]) -> Iterable[View | Agreement]:
     mask = given["condition"]
-    for branch, inside in ((given["x"], True), (given["y"], False)):
-        if isinstance(branch, Var) and branch not in tuple(leaves(mask)):
+    sides = ((given["x"], True), (given["y"], False))
+    for (branch, inside), (other, _) in (sides, sides[::-1]):
+        if not isinstance(branch, Var) or branch in tuple(leaves(mask)):
+            continue
+        if _is_zero(other):
+            yield View(equation.out, branch, Masked(mask, inside))
+        else:
             yield Agreement(equation.out, branch, Masked(mask, inside))
 
 
-def _of_masked_product(equation: Apply, given: dict, graph: Graph) -> Iterable[Agreement]:
+def _is_zero(tree: Tree) -> bool:
+    return isinstance(tree, Const) and tree.value in (0, 0.0) and tree.value is not False
+
+
+def _of_masked_product(equation: Apply, given: dict, graph: Graph) -> Iterable[View]:
+    """What is zero outside of a mask holds the elements inside: a view of the shape of the whole."""
     one, other = given.values()
     for mask, value in ((one, other), (other, one)):
         kind = graph.context.mask(mask) if isinstance(value, Var) else None
         if kind is not None:
-            yield Agreement(equation.out, value, Masked(*kind))
+            yield View(equation.out, value, Masked(*kind))
 
 
 def _of_masked_sum(equation: Apply, given: dict, graph: Graph) -> Iterable[Agreement]:
-    terms = tuple(given.values())
-    supports = [support(term, graph) for term in terms]
-    if None in supports or not complementary(*supports):
-        return
-    for term, mask in zip(terms, supports, strict=True):
-        if isinstance(term, Var) and mask is not None:
-            yield Agreement(equation.out, term, mask)
+    """Where one term is zero, the sum is the other one."""
+    one, other = given.values()
+    for term, rest in ((one, other), (other, one)):
+        mask = support(term, graph)
+        if mask is not None and isinstance(rest, Var):
+            yield Agreement(equation.out, rest, Masked(mask.mask, not mask.inside))
 
 
 def support(term: Tree, graph: Graph) -> Masked | None:
     """Return the mask outside of which `term` is zero, if it is a product with a mask."""
     made = graph.all_defining.get(term) if isinstance(term, Var) else None
     call = graph.context.call(made) if isinstance(made, Apply) else None
+    if call is not None and call.fn is jnp.where:
+        zero = [_is_zero(call.arguments[name]) for name in ("x", "y")]
+        return Masked(call.arguments["condition"], zero[1]) if any(zero) else None
     if call is None or call.fn is not jnp.multiply:
         return None
     for factor in call.arguments.values():
@@ -324,15 +336,6 @@ def support(term: Tree, graph: Graph) -> Masked | None:
         if kind is not None:
             return Masked(*kind)
     return None
-
-
-def complementary(one: Masked | None, other: Masked | None) -> bool:
-    return (
-        one is not None
-        and other is not None
-        and one.mask == other.mask
-        and one.inside != other.inside
-    )
 
 
 # ---- indices --------------------------------------------------------------------------------------
