@@ -27,8 +27,7 @@ from typing import Any
 
 import invcompiler
 from invcompiler import testing
-
-KINDS = ("inverse", "ildj", "inverse_and_ildj", "fldj", "forward_and_fldj")
+from invcompiler.api import KINDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -139,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         _add_arguments(command)
     show_parser, _, emit_parser, check_parser = commands.choices.values()
-    show_parser.add_argument("--kind", choices=KINDS, default="inverse")
+    show_parser.add_argument("--kind", choices=list(KINDS), default="inverse")
     emit_parser.add_argument("-o", "--output", required=True, metavar="FILE")
     emit_parser.add_argument(
         "--check", action="store_true", help="write nothing: exit 1 if out of date"
