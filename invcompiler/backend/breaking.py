@@ -88,7 +88,7 @@ class _Statement:
     def statement(self, node: ast.stmt) -> Doc:
         match node:
             case ast.Return(value=value) if value is not None:
-                return ["return ", self.value(value)]
+                return ["return ", self.assigned(value)]
             case ast.Assign(targets=targets, value=value):
                 heads = [[self.target(target), " = "] for target in targets]
                 return [*heads, self.assigned(value)]
@@ -188,9 +188,10 @@ class _Statement:
         match node:
             case ast.BinOp() | ast.BoolOp() | ast.Compare() | ast.IfExp() | ast.Lambda():
                 return _Needs.MULTILINE
-            case ast.UnaryOp(operand=operand):
-                inside = self.is_parenthesized(operand, -1)
-                return _Needs.NEVER if inside else _Needs.MULTILINE
+            case ast.UnaryOp(op=op, operand=operand):
+                if self.is_parenthesized(operand, -1):
+                    return _Needs.NEVER
+                return self._needs(operand) if isinstance(op, ast.Not) else _Needs.MULTILINE
             case ast.Call(func=inner) | ast.Subscript(value=inner):
                 if self.is_fluent(node):
                     return _Needs.MULTILINE
@@ -305,8 +306,8 @@ class _Statement:
                 return self.text(node)
 
     def brackets(self, left: str, content: Doc, right: str, level: _Level) -> Doc:
-        group = Group([left, Indent([Line.SOFT, content]), Line.SOFT, right])
-        return group if level.mark is None else FitsExpanded(group, level.mark)
+        group = Group([Indent([Line.SOFT, content]), Line.SOFT, right])
+        return [left, group if level.mark is None else FitsExpanded(group, level.mark)]
 
     def sequence(self, left: str, items: list[ast.expr], right: str, level: _Level) -> Doc:
         if not items:

@@ -167,9 +167,10 @@ class _Namer:
 
     def _result_of(self, spelling: str, args: tuple[Tree, ...]) -> str:
         function = spelling.rpartition(".")[2].strip("_") or "value"
-        if len(args) == 1 and (operand := self._operand(args[0])):
-            return f"{function}_{operand}" if len(operand) <= 12 else function
-        return f"{function}_out"
+        operand = args[0] if len(args) == 1 else None
+        if isinstance(operand, Var) and operand.name is not None and len(operand.name) <= 12:
+            return f"{function}_{operand.name}"
+        return f"{function}_out" if function in self.reserved else function
 
     # ---- binding ----
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Union, assert_never
 
@@ -88,6 +88,8 @@ class Nest:
     inlined: dict[Var, Equation] = field(default_factory=dict)
     bodies: dict[Equation, tuple[Body, ...]] = field(default_factory=dict)
     result_reads: dict[Var, tuple[Var, ...]] = field(default_factory=dict)
+    returning: set[Branch] = field(default_factory=set)
+    """Branches whose blocks return what they yield from the function."""
     body: Body = None  # type: ignore[assignment]
 
     def reads(self, tree: Tree) -> Iterator[Var]:
@@ -103,7 +105,9 @@ def nest(function: Function) -> Nest:
     """Decide what is a statement and what an expression. The blocks of `function` are ordered."""
     nester = _Nester(_uses(function.body))
     result = function.body.result
-    nester.nest.body = nester.body(function.body, nester.result_candidates(result), ())
+    block = _BlockNester(nester, function.body, (result,))
+    block.is_tail = True
+    nester.nest.body = block.run(nester.result_candidates(result))
     return nester.nest
 
 
@@ -246,14 +250,6 @@ class _Nester:
         self.costs: dict[Var, int] = {}
         self.pinned: set[Var] = set()
 
-    def body(self, block: Block, candidates: dict[Var, int], patterned: tuple[Var, ...]) -> Body:
-        """Return the printed form of `block`.
-
-        `candidates` says of the vars of the result how many operations each may bring there, `patterned` are
-        the params in whose place a pattern can stand.
-        """
-        return _BlockNester(self, block, patterned).run(candidates)
-
     def result_candidates(self, result: Tree, spare: int = MOST_OPERATIONS) -> dict[Var, int]:
         """Return what may be computed in a `return` statement.
 
@@ -268,8 +264,15 @@ class _Nester:
 class _BlockNester:
     """Nests one block: equations become expressions of later ones, or steps."""
 
-    def __init__(self, outer: _Nester, block: Block, patterned: tuple[Var, ...]):
+    def __init__(
+        self,
+        outer: _Nester,
+        block: Block,
+        results: Sequence[Tree],
+        patterned: tuple[Var, ...] = (),
+    ):
         self.outer = outer
+        self.results = results
         self.nest = outer.nest
         self.block = block
         self.patterned = frozenset(patterned)
@@ -279,6 +282,7 @@ class _BlockNester:
             var: value for value, u in self.unpackings.items() for var in u.items.values()
         }
         self.local: list[Var] = []
+        self.is_tail = False
 
     # -- patterns --
 
@@ -417,13 +421,13 @@ class _BlockNester:
         costs = [self.outer.costs[var] for var in inlinable]
         fits = [cost <= candidates[var] for var, cost in zip(inlinable, costs, strict=True)]
         if several and not all(fits):
-            return 0
+            return sum(map(_displays, self.results))
         taken = 0
         for var, cost in zip(inlinable, costs, strict=True):
             if taken + cost <= MOST_OPERATIONS:
                 self._inline(var)
                 taken += cost
-        return taken + _displays(self.block.result) * (not isinstance(self.block.result, Var))
+        return taken + sum(map(_displays, self.results))
 
     # -- bodies of loops and branches --
 
@@ -432,23 +436,48 @@ class _BlockNester:
         if as_expressions is not None:
             return as_expressions
         return tuple(
-            self.outer.body(
-                block, self._statement_candidates(equation, block), _patterned(equation, block)
-            )
+            self._inner(equation, block).run(self._statement_candidates(equation, block))
             for block in blocks(equation)
         )
+
+    def _inner(self, equation: Loop | Branch, block: Block) -> _BlockNester:
+        assert isinstance(block.result, Display)
+        inner = _BlockNester(self.outer, block, block.result.items, _patterned(equation, block))
+        inner.is_tail = self.is_tail and equation.outs == self._result_items()
+        return inner
+
+    def _result_items(self) -> tuple[Tree, ...]:
+        result = self.block.result
+        return result.items if isinstance(result, Display) and result.kind is tuple else (result,)
 
     def _statement_candidates(self, equation: Loop | Branch, block: Block) -> dict[Var, int]:
         """Return what may be computed where the result of a body that has statements is bound."""
         assert isinstance(block.result, Display)
+        if self._returns(equation):
+            return self._result_candidates_of(block)
         in_place = equation.kind in (LoopKind.FOR, LoopKind.COMPREHENSION, BranchKind.IF)
         if in_place or equation.kind is BranchKind.IFEXP:
             carried = len(equation.init) if isinstance(equation, Loop) else len(equation.outs)
             items = [item for item in block.result.items[:carried] if not isinstance(item, Var)]
             items += block.result.items[carried:]
             return {var: MOST_OPERATIONS for item in items for var in _open_leaves(item)}
-        items = list(block.result.items)
+        return self._result_candidates_of(block)
+
+    def _result_candidates_of(self, block: Block) -> dict[Var, int]:
+        assert isinstance(block.result, Display)
+        items = block.result.items
         return self.outer.result_candidates(items[0] if len(items) == 1 else block.result)
+
+    def _returns(self, equation: Loop | Branch) -> bool:
+        """Whether each branch of `equation` ends the function, so that it can return what it yields."""
+        if not isinstance(equation, Branch) or not self.is_tail:
+            return False
+        if equation.kind not in (BranchKind.IF, BranchKind.IFEXP):
+            return False
+        returns = equation.outs == self._result_items()
+        if returns:
+            self.nest.returning.add(equation)
+        return returns
 
     def _as_expressions(self, equation: Loop | Branch) -> tuple[Body, ...] | None:
         """Return bodies without statements, if all of them are short and the form of it allows that."""
@@ -457,7 +486,7 @@ class _BlockNester:
         attempts = []
         for block in blocks(equation):
             candidates = dict.fromkeys(_open_leaves(block.result), MOST_OPERATIONS)
-            nester = _BlockNester(self.outer, block, _patterned(equation, block))
+            nester = self._inner(equation, block)
             attempts.append((nester, nester.run(candidates)))
         bodies = tuple(body for _, body in attempts)
         total = sum(body.cost for body in bodies)

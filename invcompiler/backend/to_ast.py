@@ -163,14 +163,9 @@ class _Writer:
     def _returning_branch(self, body: Body, result: Tree) -> list[ast.stmt] | None:
         """Return `if p: return a` and what follows it, where all that a last branch yields is returned."""
         branch = body.steps[-1].value if body.steps else None
-        if not isinstance(branch, Branch) or branch.kind not in (BranchKind.IF, BranchKind.IFEXP):
+        if not isinstance(branch, Branch) or branch not in self.nest.returning:
             return None
         bodies = self.nest.bodies[branch]
-        if all(inner.is_expression for inner in bodies) and len(branch.outs) == 1:
-            return None
-        items = result.items if isinstance(result, Display) and result.kind is tuple else (result,)
-        if tuple(items) != branch.outs:
-            return None
         closures = self._definitions(body.steps[-1].closures)
         test = self.expr(branch.predicate)
         yes, no = (self._returning(inner, _like(result, inner.result)) for inner in bodies)
