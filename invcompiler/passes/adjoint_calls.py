@@ -269,9 +269,7 @@ def _same_shape(emit: Emission, a: Tree, b: Tree) -> bool:
     return known is not None and known.value
 
 
-def settle(
-    cots: Cotangents, bar: Tree, operand: Tree, out: Var, spread: bool = False
-) -> Bar:
+def settle(cots: Cotangents, bar: Tree, operand: Tree, out: Var, spread: bool = False) -> Bar:
     """Bring `bar`, of the shape of `out`, to the shape and dtype of an operand that may have been broadcast."""
     emit = cots.emit
     known = emit.ask(_summed_axes, operand, out)

@@ -198,9 +198,11 @@ class Pairs:
             result = Display(tuple, (function.body.result, *kept.residuals))
             block = map_block(rename, Block((), equations, result))
             forward_used = tuple(var for var in free_vars(block) if var in captured)
-            forward = dead_code(positional(
-                f"{name}_fwd", (*params, *forward_used), block, function, walk.forward.names
-            ))
+            forward = dead_code(
+                positional(
+                    f"{name}_fwd", (*params, *forward_used), block, function, walk.forward.names
+                )
+            )
         return Pair(
             forward,
             backward,

@@ -191,7 +191,19 @@ class Held:
     kind: type
 
 
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, type, ModuleType)
+_PLAIN = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    type(Ellipsis),
+    slice,
+    type,
+    ModuleType,
+)
 _PLAIN += (FunctionType, BuiltinFunctionType, MethodType, functools.partial, np.dtype, enum.Enum)
 _PLAIN += (range, jax.tree_util.PyTreeDef, Function, Held, np.ufunc)
 

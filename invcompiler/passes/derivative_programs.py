@@ -37,6 +37,7 @@ from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
 from invcompiler.passes.tangent import Twins, forward
 
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A function, ready to be differentiated, and what its vars look like."""
@@ -70,7 +71,9 @@ def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functio
     bar = Var(bar_name(_output_name(function)))
     params = tuple(replace(p, var=Var(p.var.name)) for p in function.params)
     emit = Emission(Avals())
-    args = tuple(Star(p.var) if p.kind is _VAR_POSITIONAL else p.var for p in params if p.kind in _ARGS)
+    args = tuple(
+        Star(p.var) if p.kind is _VAR_POSITIONAL else p.var for p in params if p.kind in _ARGS
+    )
     named = tuple(
         (None if p.kind is ParameterKind.VAR_KEYWORD else p.var.name, p.var)
         for p in params
@@ -94,9 +97,7 @@ _VAR_POSITIONAL = ParameterKind.VAR_POSITIONAL
 _ARGS = (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD, _VAR_POSITIONAL)
 
 
-def adjoint_pair(
-    of: Subject, chosen: Sequence[Var], single: bool
-) -> tuple[Function, Function]:
+def adjoint_pair(of: Subject, chosen: Sequence[Var], single: bool) -> tuple[Function, Function]:
     """Return `f_fwd(*args) -> (y, residuals)` and `f_bwd(residuals, y_bar) -> cotangents`."""
     name = _output_name(of.function)
     bar = Var(bar_name(name))
@@ -123,11 +124,11 @@ def _forward(of: Subject, walk: Walk, residuals: Tree, pairs: Pairs) -> Function
     block = Block(of.params, tuple(walk.forward.equations), result)
     block, captures = _with_captures(of.function, block, pairs)
     made = replace(
-            of.function,
-            name=f"{_name(of.function)}_fwd",
-            body=block,
-            captures=captures_of(captures),
-        )
+        of.function,
+        name=f"{_name(of.function)}_fwd",
+        body=block,
+        captures=captures_of(captures),
+    )
     return named(dead_code(made), walk.forward.names)
 
 
@@ -153,9 +154,9 @@ def value_and_grad_program(
     block, captures = _with_captures(function, block, pairs)
     suffix = "value_and_grad" if value else "grad"
     made = replace(
-            function, name=f"{_name(function)}_{suffix}", body=block, captures=captures_of(captures)
-    return named(dead_code(made), walk.forward.names)
+        function, name=f"{_name(function)}_{suffix}", body=block, captures=captures_of(captures)
     )
+    return named(dead_code(made), walk.forward.names)
 
 
 def _second(emit: Emission, output: Tree) -> Tree:
@@ -168,7 +169,6 @@ def _one(of: Subject, emit: Emission, has_aux: bool) -> Tree:
     dtype = getattr(first, "dtype", None)
     one: Tree = Const(1.0)
     if dtype is not None and dtype != jnp.result_type(float):
-
         one = emit.call(jnp.ones, Display(tuple, ()), dtype_ref(dtype))
     return Display(tuple, (one, ZERO)) if has_aux else one
 
@@ -183,9 +183,10 @@ def pullback_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functi
     block, captures = _with_captures(of.function, raise_, pairs)
     params = (*of.function.params, Param(bar, ParameterKind.KEYWORD_ONLY))
     name = f"{_name(of.function)}_vjp"
-    made = replace(of.function, name=name, params=params, body=block, captures=captures_of(captures)
-    return named(dead_code(made), walk.forward.names)
+    made = replace(
+        of.function, name=name, params=params, body=block, captures=captures_of(captures)
     )
+    return named(dead_code(made), walk.forward.names)
 
 
 def tangent_program(of: Subject, chosen: Sequence[Var], single: bool) -> Function:

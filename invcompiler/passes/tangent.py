@@ -163,9 +163,7 @@ def _rules(walk: Forward, equation: Apply) -> bool:
     call = canonical_call(equation)
     if call is None:
         return False
-    wanted = [
-        name for name, tree in call.arguments.items() if any(map(walk.active, leaves(tree)))
-    ]
+    wanted = [name for name, tree in call.arguments.items() if any(map(walk.active, leaves(tree)))]
     rules = [rule_for(call.fn, name) for name in wanted]
     if not all(_usable(walk, rule, call, equation) for rule in rules):
         return False

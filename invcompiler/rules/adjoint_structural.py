@@ -221,8 +221,8 @@ def _(y_bar, array):
 def summed_to(y_bar, shape):
     leading = leading_axes(y_bar.shape, shape)
     kept = kept_axes(y_bar.shape, shape)
-    total = jnp.sum(y_bar, leading) if leading else y_bar
-    return jnp.sum(total, kept, keepdims=True) if kept else total
+    total = y_bar if len(leading) == 0 else jnp.sum(y_bar, leading)
+    return total if len(kept) == 0 else jnp.sum(total, kept, keepdims=True)
 
 
 @static
