@@ -123,7 +123,7 @@ def find(fn: Any) -> Callee | None:
     """Return the entry of `fn`; of what it wraps, if it is a `jax.jit` of a function with an entry."""
     callee = CALLEES.get(identity(fn))
     if callee is None and isinstance(fn, _JITTED):
-        return CALLEES.get(identity(fn.__wrapped__))
+        return CALLEES.get(identity(getattr(fn, "__wrapped__", None)))
     return callee
 
 

@@ -13,6 +13,7 @@ from invcompiler.rules.canonical import (
     METHODS,
     NONE,
     Callee,
+    Reading,
     axis_tree,
     declare_all,
     identity,
@@ -44,7 +45,7 @@ def _extremum(a, axis=NONE, out=NONE, keepdims=Const(False), initial=NONE, where
 
 
 def _enter_reductions() -> None:
-    readings = {
+    readings: dict[Reading, str] = {
         _reduction: "sum prod",
         _mean: "mean",
         _spread: "var std",
