@@ -2,7 +2,7 @@
 
 There are two makers. `concrete_facts` runs the function abstractly, by `jax.eval_shape`, for arguments of given shapes: what it says
 is so. `symbolic_facts` runs nothing of the user's: shapes are worked out relative to those of the parameters, and where
-an unknown meets values of unknown shape it is taken to be the bigger one. A specialised compile verifies that.
+an unknown meets values of unknown rank its shape is taken to be the result's. A specialised compile verifies that.
 """
 
 from __future__ import annotations

@@ -108,19 +108,18 @@ def replaced(shape: Shape, axis: int, sizes: tuple[Size, ...]) -> Shape | None:
 # ---- broadcasting -------------------------------------------------------------------------------
 
 
-def broadcast(weighed: list[tuple[Shape | None, int]]) -> Shape | None:
+def broadcast(shapes: list[Shape], leading: list[Shape]) -> Shape | None:
     """Return the shape that arrays of these shapes have together, None if it can't be told.
 
-    Where ranks are unknown the shape of the greatest weight is taken, if there is just one.
+    Where ranks are unknown the `leading` shape is taken, if there is just one.
     """
-    distinct = list(dict.fromkeys(shape for shape, _ in weighed))
+    distinct = list(dict.fromkeys(shapes))
     if len(distinct) <= 1:
         return distinct[0] if distinct else ()
     if all(isinstance(shape, tuple) for shape in distinct):
         return _broadcast_known(distinct)
-    most = max(weight for _, weight in weighed)
-    heaviest = list(dict.fromkeys(shape for shape, weight in weighed if weight == most))
-    return heaviest[0] if most and len(heaviest) == 1 else None
+    found = list(dict.fromkeys(leading))
+    return found[0] if len(found) == 1 else None
 
 
 def _broadcast_known(shapes: list) -> tuple[Size, ...] | None:

@@ -70,22 +70,22 @@ class Sight:
                 return None
 
     def elementwise(self, trees: Iterable[Tree]) -> Shape | None:
-        """Return the shape of an elementwise function's value.
-
-        Where shapes of unknown rank meet, that of an unknown wins, or else that of what depends on one.
-        """
+        """Return the shape of an elementwise function's value. Where ranks are unknown that of an unknown wins."""
         shapes = [(self.shape(tree), tree) for tree in trees]
         if any(shape is None for shape, _ in shapes):
             return None
-        return broadcast(
-            [(shape, self.weight(shape, tree)) for shape, tree in shapes if shape != ()]
-        )
+        sized = [(shape, tree) for shape, tree in shapes if shape is not None and shape != ()]
+        leading = [shape for shape, tree in sized if self.is_leading(shape, tree)]
+        return broadcast([shape for shape, _ in sized], leading)
 
-    def weight(self, shape: Shape | None, tree: Tree) -> int:
-        """Return how much the shape of `tree` says about that of the unknowns."""
+    def is_leading(self, shape: Shape, tree: Tree) -> bool:
+        """Whether `shape` is that of an unknown, but for other sizes along some axes, none of which is broadcast."""
         if isinstance(shape, Open):
-            return 2 if shape.root in self.unknown else int(self.is_tainted(tree))
-        return 2 if self.is_tainted(tree) else 0
+            drops = (shape.dropped_lead, shape.dropped_trail)
+            whole = drops == (len(shape.lead), len(shape.trail))
+            return whole and shape.root in self.unknown and 1 not in (*shape.lead, *shape.trail)
+        ranks = {len(s) for v in self.unknown if isinstance(s := self.shape(v), tuple)}
+        return len(shape) in ranks and 1 not in shape and self.is_tainted(tree)
 
     def is_tainted(self, tree: Tree) -> bool:
         return any(var in self.tainted for var in leaves(tree))

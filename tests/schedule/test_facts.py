@@ -1,6 +1,7 @@
 """What is said of values holds: against abstract runs, and under JAX's transformations."""
 
 import dataclasses
+import functools
 import operator
 from collections import namedtuple
 from fractions import Fraction
@@ -491,3 +492,22 @@ def test_long_chains_take_linear_time(tmp_path):
     assert time.perf_counter() - start < 2
     assert len(function.body.equations) > 4000
     assert isinstance(facts.dim(function.body.result, 0), Dim | None)
+
+
+def test_functions_made_in_the_run_are_not_kept():
+    def scale(v, w):
+        return v * w
+
+    def f(x, w, act):
+        g = functools.partial(scale, w=w)
+        h = act
+        k = functools.partial(scale, w=2)
+        return g(h(k(x)))
+
+    offset = jnp.ones(2)
+    function, facts = concrete(f, jnp.ones(2), jnp.ones(2), lambda v: v + offset)
+    assert facts.static(var(function, "act")) is not None
+    made = [
+        e.out for e in function.body.equations if getattr(e.fn, "value", 0) is functools.partial
+    ]
+    assert [facts.static(v) is None for v in made] in ([], [True, False])
