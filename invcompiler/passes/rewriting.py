@@ -71,7 +71,9 @@ class Knowledge:
     values: dict[Var, Tree] = field(default_factory=dict)  # vars that are no longer bound
     nonnegative: set[Var] = field(default_factory=set)
     dtypes: dict[Var, Any] = field(default_factory=dict)  # of values made on the way
-    wishes: dict[Var, str] = field(default_factory=dict)  # names of what nameless vars stand for now
+    wishes: dict[Var, str] = field(
+        default_factory=dict
+    )  # names of what nameless vars stand for now
     subjects: set[Var] | None = None  # only what depends on these is rewritten; None: everything
     changed: bool = False
     delayed: bool = False  # an equation would have applied but for a value's other uses

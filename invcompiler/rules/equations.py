@@ -25,6 +25,7 @@ from invcompiler.rules.equation import (
     negative_literal,
     nonnegative,
     nonzero_literal,
+    number,
     positive_literal,
     real,
     static,
@@ -99,6 +100,12 @@ class plus_negative_times:
 class minus_negative_times:
     def before(a, b, c): return c - (-a) * b
     def after(a, b, c):  return c + a * b
+
+
+@sign(a=inexact, sole=True)
+class plus_negative_minus:
+    def before(a, b, c): return c + (-a - b)
+    def after(a, b, c):  return c - (a + b)
 
 
 @sign(x=inexact)
@@ -460,6 +467,11 @@ class sinh_of_arctanh:
     def after(x):     return x / jnp.sqrt((1 - x) * (1 + x))
 
 
+literal_beyond_one = Guard(
+    "a literal whose products overflow no later than those of 1",
+    lambda tree, context: literal.holds(tree, context) and abs(number(tree) or 0) >= 1,
+)
+
 # ---- sums ----------------------------------------------------------------------------------------
 
 
@@ -467,6 +479,33 @@ class sinh_of_arctanh:
 class sum_of_negative:
     def before(x, axis, keepdims):  return jnp.sum(-x, axis=axis, keepdims=keepdims)
     def after(x, axis, keepdims):   return -jnp.sum(x, axis=axis, keepdims=keepdims)
+
+
+@equation(x=inexact, axis=static, keepdims=static)
+class sum_of_broadcast_negative:
+    def before(x, shape, axis, keepdims):
+        return jnp.sum(jnp.broadcast_to(-x, shape), axis=axis, keepdims=keepdims)
+
+    def after(x, shape, axis, keepdims):
+        return -jnp.sum(jnp.broadcast_to(x, shape), axis=axis, keepdims=keepdims)
+
+
+@equation(a=inexact, b=inexact, axis=static, keepdims=static)
+class sum_of_negative_minus:
+    def before(a, b, axis, keepdims):  return jnp.sum(-a - b, axis=axis, keepdims=keepdims)
+    def after(a, b, axis, keepdims):   return -jnp.sum(a + b, axis=axis, keepdims=keepdims)
+
+
+@equation(a=inexact, b=inexact, axis=static, keepdims=static, sole=True)
+class negative_of_sum_of_difference:
+    def before(a, b, axis, keepdims):  return -jnp.sum(a - b, axis=axis, keepdims=keepdims)
+    def after(a, b, axis, keepdims):   return jnp.sum(b - a, axis=axis, keepdims=keepdims)
+
+
+@equation(c=literal_beyond_one, x=inexact, axis=static, keepdims=static, sole=True)
+class sum_of_literal_times:
+    def before(c, x, axis, keepdims):  return jnp.sum(c * x, axis=axis, keepdims=keepdims)
+    def after(c, x, axis, keepdims):   return c * jnp.sum(x, axis=axis, keepdims=keepdims)
 
 
 # ---- structure -----------------------------------------------------------------------------------

@@ -129,12 +129,6 @@ class larger_of_both_signs:
 # ---- exp and log near 1 and 0 --------------------------------------------------------------------------
 
 
-@idiom(x=real)
-class log_of_exp:
-    def before(x):        return jnp.log(jnp.exp(x))
-    def after(x):         return x
-
-
 @idiom(x=inexact)
 class square_of_exp:
     def before(x):        return jnp.square(jnp.exp(x))
@@ -409,6 +403,12 @@ class one_minus_twice_sigmoid:
 class operand_plus_root_of_square_plus_one:
     def before(x):        return x + jnp.sqrt(jnp.square(x) + 1)
     def after(x):         return jnp.exp(jnp.arcsinh(x))
+
+
+@idiom(x=real)
+class log_of_exp_of_arcsinh:
+    def before(x):        return jnp.log(jnp.exp(jnp.arcsinh(x)))
+    def after(x):         return jnp.arcsinh(x)
 
 
 @idiom(x=real)

@@ -42,8 +42,13 @@ LITERALS = {
 }
 
 CUBE = np.arange(24.0).reshape(2, 3, 4)
+SUMS = {"axis": (None, 0, (0, -1)), "keepdims": (False, True)}
 STRUCTURAL = {
-    "sum_of_negative": {"axis": (None, 0, (0, -1)), "keepdims": (False, True)},
+    "sum_of_negative": SUMS,
+    "sum_of_broadcast_negative": {**SUMS, "shape": ((5, 2, 3, 4),)},
+    "sum_of_negative_minus": {**SUMS, "a": (CUBE,), "b": (CUBE[::-1], CUBE[0])},
+    "negative_of_sum_of_difference": {**SUMS, "a": (CUBE,), "b": (CUBE[::-1], CUBE[0])},
+    "sum_of_literal_times": {**SUMS, "c": (2.0, -1.5, 3)},
     "transpose_of_transpose": {},
     "permutation_of_permutation": {"p": ((2, 0, 1), (1, 0, 2)), "q": ((1, 2, 0), (0, 2, 1))},
     "axes_left_in_order": {"p": ((0, 1, 2),)},

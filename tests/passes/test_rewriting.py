@@ -61,8 +61,10 @@ def text(function):
 def choices(equation):
     if equation.name not in STRUCTURAL:
         return literals(equation)
-    names = [name for name, guard in equation.guards if name in STRUCTURAL[equation.name]]
-    return [{name: STRUCTURAL[equation.name][name][0] for name in names}]
+    names = [name for name in ("axis", "keepdims", "p", "q", "m", "n", "c", "a")]
+    names = [n for n in names if n in dict(equation.guards) and n in STRUCTURAL[equation.name]]
+    names = [n for n in names if not isinstance(STRUCTURAL[equation.name][n][0], np.ndarray)]
+    return [{name: STRUCTURAL[equation.name][name][-1] for name in names}]
 
 
 @pytest.mark.parametrize("equation, run", CASES, ids=lambda case: getattr(case, "name", None))
@@ -465,3 +467,13 @@ def test_parts_of_mixed_dtypes_are_not_those_that_were_joined():
     function = read(_made("def f(x, y):\n    return jnp.stack([x, y])[0]\n"))
     facts = Stated(x=((2,), "float16"), y=((2,), "float32"))
     assert text(simplify(function, facts)) == text(function)
+
+
+def test_options_that_are_defaults_are_not_written():
+    found = simplified("def f(x):\n    return jnp.sum(-x), jnp.sum(-x, axis=0)\n")
+    assert "keepdims" not in found and found.count("axis") == 1
+
+
+def test_a_value_without_a_name_gets_the_one_of_what_it_replaces():
+    function = read(_made("def f(x):\n    total = -(-jnp.exp(jnp.cosh(x)))\n    return total\n"))
+    assert "total = jnp.exp" in show(simplify(function))
