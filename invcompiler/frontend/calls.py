@@ -14,8 +14,10 @@ from invcompiler.frontend.expressions import (
 )
 from invcompiler.frontend.lowering import Lowering, Unfollowed, expression
 from invcompiler.frontend.mutation import refuse_change_of_arguments
+from invcompiler.frontend.resolve import Found
 from invcompiler.frontend.see_through import see_through
-from invcompiler.ir.nodes import Closure, Method, Ref, Tree, Var
+from invcompiler.frontend.survey import VALUE_AND_CHANGE
+from invcompiler.ir.nodes import Capture, Closure, Display, Method, Ref, Tree, Var
 
 STRUCTURED: dict[Any, Callable[..., Tree | None]] = {}  # filled by structured.py
 
@@ -28,6 +30,9 @@ def call(lowering: Lowering, node: ast.Call, name: str | None) -> Tree:
         receiver = lowering.receiver(node.func.value)
         return _method(lowering, receiver, node, name)
     fn = lowering.expression(node.func)
+    _use_up(lowering, fn, node)
+    if isinstance(fn, Ref) and fn.value is super and not node.args:
+        return parent(lowering, node)
     return call_value(
         lowering, fn, items_of(lowering, node.args), keywords(lowering, node), node, name
     )
@@ -38,14 +43,51 @@ def _method(lowering: Lowering, receiver: Tree, node: ast.Call, name: str | None
     attr = lowering.unit.private(node.func.attr)
     if isinstance(receiver, Ref):
         fn = attribute_of(lowering, receiver, attr, node.func)
+        _use_up(lowering, fn, node)
         args = items_of(lowering, node.args)
         return call_value(lowering, fn, args, keywords(lowering, node), node, name)
+    if attr in VALUE_AND_CHANGE and not isinstance(receiver, Display):
+        raise Unfollowed("a change in place inside an expression", node)
     args = (receiver, *items_of(lowering, node.args))
     kwargs = keywords(lowering, node)
     seen = see_through(lowering, Method(attr), args, kwargs, node)
     if seen is not None:
         return seen
     return lowering.apply(Method(attr), args, kwargs, node=node, name=name)
+
+
+def parent(lowering: Lowering, node: ast.Call) -> Tree:
+    """Return `super()` of an object that was found: what its methods are is known here."""
+    scope = lowering.unit.scope
+    owner = None if scope is None else scope.find("__class__")
+    first = [*lowering.unit.node.args.posonlyargs, *lowering.unit.node.args.args][:1]
+    self = lowering.entry(first[0].arg, node) if first else None
+    if owner is None or not isinstance(self, Found) or self.capture is None:
+        raise Unfollowed("`super()` of an object that is not known here", node)
+    read, find = self.capture.read, owner.read
+    capture = Capture("super()", self.capture.scope, (), lambda: super(find(), read()))
+    return lowering.unit.captures.tree(capture)
+
+
+_RUNS_TO_END = (
+    tuple,
+    list,
+    dict,
+    set,
+    frozenset,
+    sum,
+    min,
+    max,
+    any,
+    all,
+    sorted,
+    functools.reduce,
+)
+
+
+def _use_up(lowering: Lowering, fn: Tree, node: ast.Call) -> None:
+    if isinstance(fn, Ref) and any(fn.value is function for function in _RUNS_TO_END):
+        lowering.unit.used_up.update(arg for arg in node.args if isinstance(arg, ast.GeneratorExp))
 
 
 def keywords(lowering: Lowering, node: ast.Call) -> Keywords:
@@ -70,12 +112,11 @@ def call_value(
     """Return the value of `fn(*args, **kwargs)`."""
     if not isinstance(fn, Ref | Var | Closure):
         raise Unfollowed("a call of what is no function", node)
-    if isinstance(fn, Var) and fn in lowering.unit.made:
-        partial = lowering.unit.made[fn]
-        if isinstance(partial.fn, Ref) and partial.fn.value is functools.partial:
-            args = (*partial.args[1:], *args)
-            kwargs = (*(pair for pair in partial.kwargs if pair[0] not in dict(kwargs)), *kwargs)
-            return call_value(lowering, partial.args[0], args, kwargs, node, name)
+    partial = lowering.unit.partial(fn)
+    if partial is not None:
+        args = (*partial.args[1:], *args)
+        kwargs = (*(pair for pair in partial.kwargs if pair[0] not in dict(kwargs)), *kwargs)
+        return call_value(lowering, partial.args[0], args, kwargs, node, name)
     seen = see_through(lowering, fn, args, kwargs, node)
     if seen is None and isinstance(fn, Ref) and (lower := structured(fn)) is not None:
         seen = lower(lowering, args, kwargs, node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from invcompiler.frontend.callables import Given, Target, target_of
@@ -67,7 +67,7 @@ def default_trees(
     return found
 
 
-def lower_call(inner: Lowering, fn: Ref, args: Sequence[Tree]) -> Tree:
+def lower_call(inner: Lowering, fn: Ref, args: Sequence[Tree], kwargs: Mapping[str, Tree]) -> Tree:
     """Return what `fn` returns for `args`, with its equations in the block of `inner`.
 
     Raises SourceUnavailableError if it cannot be read, and Unfollowed if it calls itself this way or is
@@ -85,5 +85,5 @@ def lower_call(inner: Lowering, fn: Ref, args: Sequence[Tree]) -> Tree:
     given, named = given_trees(names, target, captures)
     body = Lowering(unit, inner.builder, {})
     defaults = default_trees(function, arguments, captures)
-    bind_arguments(body, arguments, (*given, *args), named, defaults)
+    bind_arguments(body, arguments, (*given, *args), {**named, **kwargs}, defaults)
     return function_result(body, statements_of(unit.node))

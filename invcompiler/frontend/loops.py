@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from invcompiler.frontend import iterables
+from invcompiler.frontend.expressions import truth_of
 from invcompiler.frontend.iterables import MOST_UNROLLED
 from invcompiler.frontend.lowering import (
     Entry,
@@ -225,9 +226,17 @@ def list_comprehension(lowering: Lowering, node: ast.ListComp, name: str | None)
     return comprehend(lowering, node, [node.elt], name)[0]
 
 
+@expression(ast.GeneratorExp)
+def generator(lowering: Lowering, node: ast.GeneratorExp, name: str | None) -> Tree:
+    """Lower a generator that is used up where it stands, as in `sum(x * x for x in xs)`: as a list."""
+    if node not in lowering.unit.used_up:
+        raise Unfollowed("a generator", node)
+    return comprehend(lowering, node, [node.elt], name)[0]
+
+
 @expression(ast.DictComp)
 def dict_comprehension(lowering: Lowering, node: ast.DictComp, name: str | None) -> Tree:
-    keys, values = comprehend(lowering, node, [node.key, node.value], name)
+    keys, values = comprehend(lowering, node, [node.key, node.value], name, unroll=True)
     if isinstance(keys, Display) and isinstance(values, Display):
         if not all(isinstance(key, Const) for key in keys.items):
             raise Unfollowed("a dict with a computed key", node)
@@ -239,8 +248,10 @@ def dict_comprehension(lowering: Lowering, node: ast.DictComp, name: str | None)
     return lowering.apply(Ref(dict, "dict", dict), (pairs,), node=node, name=name)
 
 
-def comprehend(lowering: Lowering, node, parts: list[ast.expr], name: str | None) -> list[Tree]:
-    """Return for each of `parts` the list of its values."""
+def comprehend(
+    lowering: Lowering, node, parts: list[ast.expr], name: str | None, unroll: bool = False
+) -> list[Tree]:
+    """Return for each of `parts` the list of its values; `unroll` a range whose ends are in the text."""
     if ast.NamedExpr in lowering.unit.survey(node).kinds:
         raise Unfollowed("`:=` in a comprehension", node)
     first = node.generators[0]
@@ -248,6 +259,8 @@ def comprehend(lowering: Lowering, node, parts: list[ast.expr], name: str | None
         raise Unfollowed("an asynchronous comprehension", node)
     over = iterables.source(lowering, first.iter)
     shown = over.shown
+    if shown is None and unroll:
+        shown = iterables.const_items(over.iter, MOST_UNROLLED)
     if shown is None and (len(node.generators) > 1 or first.ifs):
         shown = iterables.const_items(over.iter, MOST_UNROLLED)
         if shown is None:
@@ -292,7 +305,7 @@ def _unrolled(lowering: Lowering, node, parts, shown: tuple[Tree, ...]) -> list[
 
 
 def _holds(lowering: Lowering, test: ast.expr) -> bool:
-    value = lowering.truth(lowering.expression(test))
+    value = truth_of(lowering.expression(test))
     if value is None:
         raise Unfollowed("a comprehension with a condition", test)
     return value

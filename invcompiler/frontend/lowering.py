@@ -7,6 +7,7 @@ What each kind of syntax means stands in the modules that fill the two tables, `
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,9 @@ from invcompiler.ir.nodes import Apply, Closure, Display, Method, Ref, Span, Tre
 
 EXPRESSIONS: dict[type, Callable[[Lowering, Any, str | None], Tree]] = {}
 STATEMENTS: dict[type, Callable[[Lowering, Any], None]] = {}
+
+# what copies an expression that is not followed, where the smallest such piece is worth copying
+COPIES: dict[type, Callable[[Lowering, Any, Unfollowed, str | None], Tree]] = {}
 
 
 def expression(*kinds: type):
@@ -52,6 +56,14 @@ class Unfollowed(Exception):
         self.what = what
         self.node = node
         self.hint = hint
+
+
+def _unknown(lowering: Lowering, node: ast.expr, name: str | None) -> Tree:
+    raise Unfollowed(_NAMES.get(type(node), f"`{type(node).__name__}`"), node)
+
+
+_NAMES = {ast.Set: "a set", ast.SetComp: "a set comprehension", ast.Await: "an `await`"}
+_NAMES |= {ast.Yield: "a `yield`", ast.YieldFrom: "a `yield`"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +111,7 @@ class Unit:
     surveys: dict[ast.AST, Survey] = field(default_factory=dict)
 
     closures: dict[Closure, Local] = field(default_factory=dict)
+    used_up: set[ast.AST] = field(default_factory=set)  # generators that a call runs to their end
     within: tuple[
         Any, ...
     ] = ()  # the code of the functions whose bodies are being lowered in place
@@ -116,6 +129,12 @@ class Unit:
             return name
         return f"_{self.owner.lstrip('_')}{name}"
 
+    def partial(self, fn: Tree) -> Apply | None:
+        """Return the call of `functools.partial` that made `fn`, if one did."""
+        made = self.made.get(fn) if isinstance(fn, Var) else None
+        is_partial = made is not None and isinstance(made.fn, Ref)
+        return made if is_partial and made.fn.value is functools.partial else None
+
     def share(self, tree: Tree) -> None:
         """Remember that the lists and dicts in `tree` may be known by more than one name."""
         if isinstance(tree, Display) and id(tree) not in self.shared:
@@ -125,7 +144,10 @@ class Unit:
 
     def freeze(self, tree: Tree) -> None:
         """Remember that other names of a list or dict, if it has any, are no longer known."""
-        self.frozen[id(tree)] = tree
+        if isinstance(tree, Display) and id(tree) not in self.frozen:
+            self.frozen[id(tree)] = tree
+            for item in tree.items:
+                self.freeze(item)
 
 
 class Lowering:
@@ -136,6 +158,7 @@ class Lowering:
         self.builder = builder
         self.env = env
         self.collections: dict[str, dict[str, Tree]] = {}  # the lists that a loop's body appends to
+        self.whole: ast.AST | None = None  # the expression that is all of a statement's value
         self._log: list[tuple[str, Entry | None]] = []
 
     def nested(self) -> Lowering:
@@ -182,6 +205,7 @@ class Lowering:
         if capture is None:
             raise Unfollowed(f"the name `{name}` is not defined", node)
         unit.free[name] = unit.captures.tree(capture)
+        unit.freeze(unit.free[name])
         return unit.free[name]
 
     def changed(self) -> dict[str, None]:
@@ -207,7 +231,9 @@ class Lowering:
             for closure in self.closures_in(leaf):
                 for name, value in closure.env:
                     now = self.env.get(name, value)
-                    if now is not value and not isinstance(now, Local):
+                    if isinstance(now, Local):
+                        now = now.closure(self)
+                    if now is not value:
                         raise Unfollowed(f"a function that sees a later value of `{name}`", node)
 
     def closures_in(self, leaf: Tree) -> Iterator[Closure]:
@@ -236,10 +262,15 @@ class Lowering:
 
     def expression(self, node: ast.expr, name: str | None = None) -> Tree:
         """Return the tree of an expression. `name` is what its value will be called."""
-        lower = EXPRESSIONS.get(type(node))
-        if lower is None:
-            raise Unfollowed(f"`{type(node).__name__}`", node)
-        return lower(self, node, name)
+        lower = EXPRESSIONS.get(type(node), _unknown)
+        if type(node) not in COPIES:
+            return lower(self, node, name)
+        mark = self.mark()
+        try:
+            return lower(self, node, name)
+        except Unfollowed as unfollowed:
+            self.undo(mark)
+            return COPIES[type(node)](self, node, unfollowed, name)
 
     def statement(self, node: ast.stmt) -> None:
         lower = STATEMENTS.get(type(node))

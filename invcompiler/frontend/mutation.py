@@ -188,6 +188,7 @@ def bare_call(lowering: Lowering, node: ast.Call) -> None:
         is_value = not is_mutable(receiver) and not hasattr(receiver, "spelling")
         if is_value and func.attr not in _HARMLESS:
             raise Unfollowed("a method that is called for its effect", node)
+    lowering.whole = node
     if changed_values(node):
         raise Unfollowed("a function that changes its argument in place", node)
     lowering.expression(node)

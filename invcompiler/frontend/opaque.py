@@ -6,7 +6,7 @@ import ast
 import copy
 from collections.abc import Sequence
 
-from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
+from invcompiler.frontend.lowering import COPIES, Local, Lowering, Unbound, Unfollowed
 from invcompiler.frontend.mutation import changed_outside
 from invcompiler.frontend.names import bound_names, children, every, read_names
 from invcompiler.ir.nodes import Opaque, Tree, Var
@@ -38,6 +38,11 @@ def copy_expression(
     what, span = unfollowed.what, lowering.span(unfollowed.node)
     lowering.builder.add(Opaque((out,), (), ins, clean(lowering, node), what, span))
     return out
+
+
+_SMALLEST = (ast.Set, ast.SetComp, ast.GeneratorExp, ast.JoinedStr, ast.ListComp, ast.DictComp)
+_SMALLEST += (ast.Compare, ast.Dict)
+COPIES.update(dict.fromkeys(_SMALLEST, copy_expression))
 
 
 def copy_statements(lowering: Lowering, nodes: Sequence[ast.stmt], unfollowed: Unfollowed) -> None:
@@ -87,6 +92,7 @@ def inputs(
         try:
             value = lowering.entry(name, nodes[0])
             tree = value.closure(lowering) if isinstance(value, Local) else value
+            lowering.refuse_stale(tree, nodes[0])
         except Unfollowed as missing:
             raise lowering.unsupported(missing.what, unfollowed.node) from None
         found[name] = tree

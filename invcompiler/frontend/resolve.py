@@ -141,7 +141,12 @@ class Captures:
         return self._roots.get((capture.name, id(capture.scope)))
 
     def _named(self, capture: Capture, value: Any) -> Ref:
-        self.rest_on(capture, value)
+        if isinstance(value, types.MethodType):  # a new object at each access
+            self.rest_on(step(capture, "attr", "__func__"), value.__func__)
+        elif capture.read() is value:
+            self.rest_on(capture, value)
+        else:
+            self.rest_on(_kind(capture), kind_of(value))
         root = self._root(capture) if capture.steps else value
         return Found(value, spelling(capture), root, capture)
 

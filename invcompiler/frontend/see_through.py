@@ -10,7 +10,7 @@ from typing import Any
 
 from invcompiler.frontend.callables import is_same_value_wrapper
 from invcompiler.frontend.expressions import dict_items
-from invcompiler.frontend.lowering import Lowering
+from invcompiler.frontend.lowering import Lowering, Unfollowed
 from invcompiler.frontend.mutation import changed_by_method
 from invcompiler.frontend.structure import is_open
 from invcompiler.frontend.survey import CHANGES
@@ -28,6 +28,8 @@ def see_through(
 ) -> Tree | None:
     """Return the container that a call builds, or None if it is computed when the program runs."""
     if isinstance(fn, Method):
+        if isinstance(args[0], Display) and fn.name in CHANGES and node is not lowering.whole:
+            raise Unfollowed("a change in place inside an expression", node)
         return _method(lowering, fn.name, args, dict(kwargs))
     if not isinstance(fn, Ref) or None in dict(kwargs):
         return None

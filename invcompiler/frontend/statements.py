@@ -18,10 +18,11 @@ from invcompiler.frontend.mutation import (
     store,
     written_region,
 )
+from invcompiler.frontend.names import every
 from invcompiler.frontend.opaque import copy_expression, copy_statements
 from invcompiler.frontend.structure import is_mutable
 from invcompiler.frontend.transparent import is_transparent_context
-from invcompiler.ir.nodes import BranchKind, Const, Display, Ref, Slice, Star, Tree
+from invcompiler.ir.nodes import BranchKind, Closure, Const, Display, Ref, Slice, Star, Tree
 
 _LIST = Ref(list, "list", list)
 
@@ -130,6 +131,7 @@ def _what(node: ast.stmt) -> str:
 def value_of(lowering: Lowering, node: ast.expr, name: str | None) -> Tree:
     """Lower the expression of a statement; copy it if what it does is not followed."""
     mark = lowering.mark()
+    lowering.whole = node
     try:
         return lowering.expression(node, name)
     except Unfollowed as unfollowed:
@@ -171,9 +173,9 @@ def shown_rows(lowering: Lowering, node: ast.For) -> tuple[Tree, ...]:
     over = source(lowering, node.iter)
     items = over.shown if over.shown is not None else const_items(over.iter, MOST_UNROLLED)
     if items is None:
-        raise Unfollowed(
-            "a `return` inside a loop", node, "assign in the loop, and return after it"
-        )
+        place = next(part for part in every(node) if isinstance(part, ast.Return))
+        hint = "assign in the loop, and return after it"
+        raise Unfollowed("a `return` inside a loop", place, hint)
     return items
 
 
@@ -246,9 +248,21 @@ def raises(statements: list[ast.stmt]) -> bool:
 def assign(lowering: Lowering, node: ast.Assign) -> None:
     wish = next((target.id for target in node.targets if isinstance(target, ast.Name)), None)
     value = value_of(lowering, node.value, wish)
+    if isinstance(node.value, ast.Lambda) and isinstance(value, Closure):
+        for target in node.targets:
+            bind_function(lowering, target, value)
+        return
     if len(node.targets) > 1 and is_mutable(value):
         lowering.unit.share(value)
     for target in node.targets:
+        bind_target(lowering, target, value)
+
+
+def bind_function(lowering: Lowering, target: ast.expr, value: Closure) -> None:
+    """Bind a name to a lambda as to a `def`: it sees the values that its free names have when it is called."""
+    if isinstance(target, ast.Name):
+        lowering.bind(target.id, lowering.unit.closures[value])
+    else:
         bind_target(lowering, target, value)
 
 

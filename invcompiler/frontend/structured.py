@@ -30,6 +30,7 @@ from invcompiler.ir.nodes import (
     LoopKind,
     Range,
     Ref,
+    Reversed,
     Star,
     Tree,
     Var,
@@ -77,21 +78,34 @@ def _arguments(parameters: Sequence[str], args, kwargs) -> Arguments | None:
 # ---- calling a body -----------------------------------------------------------------------------
 
 
-def invoke(inner: Lowering, fn: Tree, args: Sequence[Tree], node: ast.AST) -> Tree:
+def invoke(
+    inner: Lowering,
+    fn: Tree,
+    args: Sequence[Tree],
+    node: ast.AST,
+    kwargs: Sequence[tuple[str | None, Tree]] = (),
+) -> Tree:
     """Return what `fn` returns for `args`: its body in place if it can be read, else a call of it."""
+    partial = inner.unit.partial(fn)
+    if partial is not None:
+        named = {**dict(partial.kwargs), **dict(kwargs)}
+        args = (*partial.args[1:], *args)
+        return invoke(inner, partial.args[0], args, node, tuple(named.items()))
+    if None in dict(kwargs):
+        raise Unfollowed("a loop whose body is given `**` arguments", node)
     found = inner.unit.closures.get(fn) if isinstance(fn, Closure) else None
     if isinstance(fn, Closure) and found is not None:
         unit = nested_unit(inner, found, dict(fn.env))
         body = Lowering(unit, inner.builder, {})
-        bind_arguments(body, found.node.args, args, {}, found.defaults)
+        bind_arguments(body, found.node.args, args, dict(kwargs), found.defaults)
         return function_result(body, statements_of(found.node))
     if isinstance(fn, Ref):
         try:
-            return lower_call(inner, fn, args)
+            return lower_call(inner, fn, args, dict(kwargs))
         except (SourceUnavailableError, Unfollowed, UnsupportedSyntaxError):
-            return inner.apply(fn, args, node=node)
+            return inner.apply(fn, args, kwargs, node=node)
     if isinstance(fn, Var | Closure):
-        return inner.apply(fn, args, node=node)
+        return inner.apply(fn, args, kwargs, node=node)
     raise Unfollowed("a loop whose body is no function", node)
 
 
@@ -164,9 +178,10 @@ def parameter_names(fn: Tree, count: int) -> list[str | None]:
 
 @structured(jax.lax.scan, "f", "init", "xs", "length", "reverse", "unroll")
 def scan(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
-    if arguments.get("reverse", Const(False)) != Const(False):
-        raise Unfollowed("a reversed `lax.scan`", node)
     init, xs = arguments["init"], arguments.get("xs", Const(None))
+    backwards = arguments.get("reverse", Const(False))
+    if not isinstance(backwards, Const) or (backwards.value and xs == Const(None)):
+        raise Unfollowed("a `lax.scan` in a computed direction", node)
     inner = lowering.nested()
     names = parameter_names(arguments["f"], 2)
     carry, carried = new_vars(init, names[0])
@@ -177,13 +192,16 @@ def scan(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
     ys = _second(inner, result, node)
     collected = [] if ys == Const(None) else list(leaves_of(ys))
     outs = [Var(var.name) for var in carried]
+    over = each_leaf(xs) if has_items else None
+    if backwards.value and over is not None:
+        over = Reversed(over)
     stacks, stacked = new_vars(ys) if collected else (Const(None), [])
     body = inner.builder.block((*carried, *items), Display(tuple, (*after, *collected)))
     loop = Loop(
         LoopKind.SCAN,
         (*outs, *stacked),
         tuple(leaves_of(init)),
-        each_leaf(xs) if has_items else None,
+        over,
         body,
         options(arguments, "length", "unroll"),
         lowering.span(node),

@@ -13,7 +13,7 @@ CHANGES = frozenset(
     "resize setflags itemset partition appendleft extendleft popleft rotate difference_update "
     "intersection_update symmetric_difference_update __setitem__ __delitem__ __iadd__".split()
 )
-_VALUE_AND_CHANGE = frozenset({"pop", "popitem", "setdefault", "popleft"})
+VALUE_AND_CHANGE = frozenset({"pop", "popitem", "setdefault", "popleft"})
 _CHANGES_ARGUMENT = frozenset(
     "fill_diagonal copyto place putmask put_along_axis shuffle heappush heappop heapify insort "
     "insort_left insort_right setattr delattr setitem delitem iadd".split()
@@ -63,7 +63,7 @@ def changed_values(node: ast.AST) -> Sequence[ast.expr]:
             attr in CHANGES
         ):
             return (value,)
-        case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _VALUE_AND_CHANGE:
+        case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in VALUE_AND_CHANGE:
             return (value,)
         case ast.Call(func=ast.Attribute(attr=attr) | ast.Name(id=attr), args=[first, *_]):
             return (first,) if attr in _CHANGES_ARGUMENT else ()
