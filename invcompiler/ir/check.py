@@ -137,7 +137,7 @@ class _Scope(set):
 
     def __init__(self, outside: set[Var]):
         super().__init__()
-        self.all = outside.all if isinstance(outside, _Scope) else outside
+        self.all: set[Var] = outside.all if isinstance(outside, _Scope) else outside
 
     def add(self, var: Var) -> None:
         super().add(var)

@@ -90,7 +90,10 @@ def bind_arguments(function: Function, args: tuple, kwargs: Mapping[str, Any]) -
         ]
     )
     bound = signature.bind(*args, **kwargs).arguments
-    empty = {inspect.Parameter.VAR_POSITIONAL: (), inspect.Parameter.VAR_KEYWORD: {}}
+    empty: dict[Any, Any] = {
+        inspect.Parameter.VAR_POSITIONAL: (),
+        inspect.Parameter.VAR_KEYWORD: {},
+    }
     given = {}
     for name, param in zip(names, function.params, strict=True):
         if name in bound:

@@ -318,8 +318,9 @@ def _display(names: _Names, display: Display) -> str:
         return f"{display.kind.__name__}({', '.join(f'{key}={item}' for key, item in named)})"
     if display.kind is tuple:
         return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
-    brackets = {list: "[]", set: "{}"}.get(display.kind, (f"{display.kind.__name__}([", "])"))
-    return f"{brackets[0]}{', '.join(items)}{brackets[1]}"
+    brackets: dict[type, tuple[str, str]] = {list: ("[", "]"), set: ("{", "}")}
+    opening, closing = brackets.get(display.kind, (f"{display.kind.__name__}([", "])"))
+    return f"{opening}{', '.join(items)}{closing}"
 
 
 __all__ = ["show"]

@@ -143,7 +143,17 @@ Abstract = Union[Array, Known, Integer, Perhaps, Like, Items, ShapeTuple, Update
 
 # ---- from values --------------------------------------------------------------------------------
 
-_LITERALS = (type(None), bool, int, str, bytes, type(Ellipsis), range, np.dtype, enum.Enum)
+_LITERALS: tuple[type, ...] = (
+    type(None),
+    bool,
+    int,
+    str,
+    bytes,
+    type(Ellipsis),
+    range,
+    np.dtype,
+    enum.Enum,
+)
 _LITERALS += (Interval,)
 _NAMED = (type, types.ModuleType, types.BuiltinFunctionType, np.ufunc)
 
@@ -226,7 +236,7 @@ def _container(value: Any, own: Container[int] | None) -> Items | None:
         keys = None
     else:
         keys = tuple(_key(path[0]) for path, _ in children)
-    return Items(type(value), keys, items, treedef.unflatten)
+    return Items(type(value), keys, items, lambda parts: jax.tree.unflatten(treedef, parts))
 
 
 def _key(entry: Any) -> Any:

@@ -179,8 +179,9 @@ def _divided(size: Dim, divisor: int) -> tuple[Size, Size]:
     whole: dict[Hashable, Fraction] = {}
     rest: dict[Hashable, Fraction] = {}
     for name, coefficient in size.terms:
-        whole[name], rest[name] = map(Fraction, divmod(coefficient, divisor))
-    constant, shift = map(Fraction, divmod(size.constant, divisor))
+        whole[name] = Fraction(coefficient // divisor)
+        rest[name] = Fraction(coefficient % divisor)
+    constant, shift = Fraction(size.constant // divisor), Fraction(size.constant % divisor)
     return _normal(whole, constant), _normal(rest, shift)
 
 
@@ -194,7 +195,7 @@ def quotient(above: list[Size], below: list[Size]) -> Size | None:
     if any(isinstance(size, Dim) for size in below):
         return None
     divisor = product(below)
-    if divisor == 0:
+    if isinstance(divisor, Dim) or divisor == 0:
         return None
     whole = product(above)
     found = scaled(whole, Fraction(1, divisor))

@@ -246,7 +246,7 @@ class _Walk:
 
     def remember_interval(self, equation: Apply) -> None:
         names = ("lo", "hi", "lo_open", "hi_open")
-        given = {**dict(zip(names, equation.args, strict=False)), **dict(equation.kwargs)}
+        given = _by_name(names, equation)
         values: dict[str, Any] = {}
         for name, tree in given.items():
             value = self.facts.array_value(tree)
@@ -259,10 +259,7 @@ class _Walk:
             return  # the program says so itself when it runs
 
     def assumed(self, equation: Apply) -> Interval | None:
-        given = {
-            **dict(zip(("value", "domain"), equation.args, strict=False)),
-            **dict(equation.kwargs),
-        }
+        given = _by_name(("value", "domain"), equation)
         tree, value = given.get("domain"), given.get("value")
         if tree is None or value is None:
             return None
@@ -339,6 +336,12 @@ class _Walk:
         if start is None or step is None or step < 0:
             return REAL
         return Interval(start, float("inf"))
+
+
+def _by_name(names: tuple[str, ...], equation: Apply) -> dict[str, Tree]:
+    given = dict(zip(names, equation.args, strict=False))
+    given.update((name, tree) for name, tree in equation.kwargs if name is not None)
+    return given
 
 
 def _items(block: Block) -> tuple[Tree, ...]:

@@ -247,7 +247,7 @@ def _packed(value: Any) -> Abstract:
 
 
 def _entered(
-    callee: Function, known: dict[Var, Abstract], whole: bool, unknown: frozenset[Var]
+    callee: Function, known: Mapping[Var, Abstract], whole: bool, unknown: frozenset[Var]
 ) -> Facts:
     if whole:
         try:

@@ -105,8 +105,9 @@ def slice_length(sight: Sight, part: Slice, size: Size) -> Size | None:
     bounds = [None if bound == Const(None) else sight.size(bound) for bound in given]
     if any(b is None and g != Const(None) for b, g in zip(bounds, given, strict=True)):
         return None
-    if isinstance(size, int) and not any(isinstance(bound, Dim) for bound in bounds):
-        return len(range(*slice(*bounds, step).indices(size)))
+    numbers = [bound for bound in bounds if not isinstance(bound, Dim)]
+    if isinstance(size, int) and len(numbers) == 2:
+        return len(range(*slice(numbers[0], numbers[1], step).indices(size)))
     if step < 0:
         return size if step == -1 and bounds == [None, None] else None
     start, stop = (_from_start(bound, size) for bound in bounds)

@@ -123,7 +123,7 @@ def _soft_sign(x: float) -> float:
 
 
 # fn, the same on floats, where it is defined, where its values live
-_INCREASING = [
+_INCREASING: list[tuple[Any, Any, Interval, Interval]] = [
     (jnp.exp, math.exp, REAL, POSITIVE),
     (jnp.exp2, lambda x: math.pow(2.0, x), REAL, POSITIVE),
     (jnp.expm1, math.expm1, REAL, Interval(-1, INF, lo_open=True)),

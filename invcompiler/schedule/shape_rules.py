@@ -400,10 +400,11 @@ def _concatenate(call):
     if not shapes or axis is None or None in shapes:
         return None
     sizes = [get_dim(shape, axis) for shape in shapes]
-    if None in sizes:
-        return None
     known = [shape for shape in shapes if isinstance(shape, tuple)] or shapes
-    return call.array(with_dim(known[0], axis, total(sizes)), call.part_dtype("arrays"))
+    if any(size is None for size in sizes) or known[0] is None:
+        return None
+    whole = total(size for size in sizes if size is not None)
+    return call.array(with_dim(known[0], axis, whole), call.part_dtype("arrays"))
 
 
 @shape_of(jnp.stack)

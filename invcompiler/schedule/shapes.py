@@ -319,7 +319,7 @@ class Inference(Sight):
             case Zip():
                 parts = [self.iterate(part, items, kind) for part in iterable.parts]
                 lengths = [length for _, length in parts if length is not None]
-                return [v for part, _ in parts for v in part], (lengths or [None])[0]
+                return [v for part, _ in parts for v in part], lengths[0] if lengths else None
             case Enumerate():
                 counter = next(items)
                 rest, length = self.iterate(iterable.part, items, kind)
