@@ -62,7 +62,7 @@ def compile_inverse(
     reader = Reader()
     session = Session(reader, _intervals)
     plan = session.plan(function, unknown, facts, declared)
-    inverse = dead_code(simplify(Inverter(product).function(plan)))
+    inverse = Inverter(product, lambda made: dead_code(simplify(made))).function(plan)
     rests_on = (function, *reader.functions.values())
     return Compilation(inverse, rests_on, tuple(session.relied))
 

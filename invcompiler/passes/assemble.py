@@ -220,14 +220,8 @@ def _container(
 
 
 def _select(emitter: Emitter, mask: Tree, inside: Tree, outside: Tree) -> Tree:
-    value = emitter.value(mask)
-    dtype = emitter.facts.dtype(mask)
-    if dtype is None or dtype.kind == "b":
-        return call(emitter.builder, jnp.where, value, inside, outside)
-    builder = emitter.builder
-    rest = call(builder, operator.sub, Const(1), value)
-    kept = call(builder, operator.mul, value, inside)
-    return call(builder, operator.add, kept, call(builder, operator.mul, rest, outside))
+    """Choose by `where` also for masks of numbers: what lies outside of its region may be NaN."""
+    return call(emitter.builder, jnp.where, emitter.value(mask), inside, outside)
 
 
 def _single(emitter: Emitter, whole: Var, piece: Piece, value: Tree) -> Tree:

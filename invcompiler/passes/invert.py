@@ -6,14 +6,15 @@ pattern of unknowns.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Hashable
+import math
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
 
 from invcompiler.ir.build import Builder
+from invcompiler.ir.interval import REAL, Interval
 from invcompiler.ir.nodes import (
     Apply,
     Const,
@@ -75,6 +76,7 @@ class Inverter:
     """Makes the inverse functions of one product; each is made once."""
 
     product: Product
+    finish: Callable[[Function], Function]
     made: dict[Hashable, Function] = field(default_factory=dict)
 
     def function(self, plan: FunctionPlan, product: Product | None = None) -> Function:
@@ -82,7 +84,7 @@ class Inverter:
         product = product or self.product
         key = (plan, product)
         if key not in self.made:
-            self.made[key] = _Writer(self, plan, product).write()
+            self.made[key] = self.finish(_Writer(self, plan, product).write())
         return self.made[key]
 
     def callee(self, entered: Entered, unknown: tuple[Var, ...], selection: Any) -> Function:
@@ -158,6 +160,16 @@ def _output_name(taken: list[str | None]) -> str:
     return next(name for name in ("y", "out", "output", "y_out") if name not in taken)
 
 
+def inner_point(interval: Interval) -> float:
+    """Return a point well inside an interval."""
+    lo, hi = interval.lo, interval.hi
+    if math.isinf(lo) and math.isinf(hi):
+        return 0.0
+    if math.isinf(hi):
+        return lo + 1.0
+    return hi - 1.0 if math.isinf(lo) else (lo + hi) / 2
+
+
 class Emitter:
     """The state of writing one block: what each forward var is worth, and the log-det so far."""
 
@@ -200,8 +212,9 @@ class Emitter:
     def bind(self, var: Var, value: Tree) -> None:
         """Note what the forward var is worth; the new value should go by its name."""
         self.values[var] = value
-        if isinstance(value, Var) and var.name is not None and value.name != var.name:
-            self.wishes.setdefault(value, var.name)
+        name = self.context.name_of(var)
+        if isinstance(value, Var) and name is not None and value.name != name:
+            self.wishes.setdefault(value, name)
 
     def take_apart(self, tree: Tree, value: Tree) -> None:
         """Bind the vars of a display to the items of `value`."""
@@ -268,7 +281,8 @@ class Emitter:
         self.values.update(zip(equation.outs, fresh.outs, strict=True))
 
     def isolate(self, step: Isolate) -> None:
-        x = instantiate(self, step, step.rule.inverse, self.value(step.output), None)
+        output = self.safe(self.value(step.output), step)
+        x = instantiate(self, step, step.rule.inverse, output, None)
         self.bind(step.solved, assemble.unbroadcast(self, step, x))
         if self.ildj:
             self.log_det.add_rule(self, step)
@@ -308,14 +322,16 @@ class Emitter:
 
     def masked(self, value: Tree, region: Masked) -> Tree:
         """Return `value` with zeros outside of a masked region."""
-        mask = self.value(region.mask)
-        dtype = self.facts.dtype(region.mask)
-        if dtype is None or dtype.kind == "b":
-            sides = (value, Const(0.0)) if region.inside else (Const(0.0), value)
-            return call(self.builder, jnp.where, mask, *sides)
-        if not region.inside:
-            mask = call(self.builder, operator.sub, Const(1), mask)
-        return call(self.builder, operator.mul, mask, value)
+        sides = (value, Const(0.0)) if region.inside else (Const(0.0), value)
+        return call(self.builder, jnp.where, self.value(region.mask), *sides)
+
+    def safe(self, output: Tree, step: Isolate) -> Tree:
+        """Return `output` with an ordinary value where it holds anything: the inverse is to be finite there, and so is its slope."""
+        if not isinstance(step.region, Masked) or step.rule.range == REAL:
+            return output
+        ordinary = Const(inner_point(step.rule.range))
+        sides = (output, ordinary) if step.region.inside else (ordinary, output)
+        return call(self.builder, jnp.where, self.value(step.region.mask), *sides)
 
     def wish(self, tree: Tree, name: str) -> None:
         if isinstance(tree, Var):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 
 from invcompiler.errors import EntangledError
+from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -29,7 +30,7 @@ from invcompiler.ir.nodes import (
     Var,
     Zip,
 )
-from invcompiler.ir.walk import free_vars, item_count, map_block, map_iter, operands
+from invcompiler.ir.walk import free_vars, item_count, map_iter, operands
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.ops import call, getitem, ref, tuple_of
 from invcompiler.schedule.parts import Parts, parts_of
@@ -100,7 +101,7 @@ def _sources(
     emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop
 ) -> list[_Source]:
     unknown = {i for i, _ in step.items}
-    sources = []
+    sources: list[_Source] = []
     if parts.loop.iterable is not None:
         sources = _known_sources(emitter, inner, parts, unknown)
     for i in step.collected:
@@ -313,11 +314,10 @@ class _Written:
         counter = Var(source.params[0].name or "i")
         old = source.params[0]
         source.params = (counter,)
-        body_index = _mirrored(inner, source.iterable, counter)
+        _mirror(inner, source.iterable, counter, old)
         outs = self._add(
-            inner, LoopKind.FORI, self.carries, self.init, new, [], source.iterable, (),
-            {old: body_index},
-        )  # fmt: skip
+            inner, LoopKind.FORI, self.carries, self.init, new, [], source.iterable, ()
+        )
         return list(outs), []
 
     def _add(
@@ -330,12 +330,9 @@ class _Written:
         collected: list[Tree],
         iterable: Iter | None,
         options: tuple,
-        substituted: dict[Var, Tree] | None = None,
     ) -> tuple[Var, ...]:
         params = [*carries, *(var for source in self.sources for var in source.params)]
         body = live_block(inner.builder.block(params, tuple_of([*new, *collected])))
-        if substituted:
-            body = _substituted(body, substituted)
         outs = [Var(carry.name) for carry in carries]
         outs += [Var(v.name if isinstance(v, Var) else None) for v in collected]
         span = self.parts.loop.span
@@ -378,18 +375,14 @@ class _Written:
         return (Reversed(each) if backwards else each), [_Source(each, (item,))]
 
 
-def _substituted(body: Block, values: dict[Var, Tree]) -> Block:
-
-    return map_block(lambda var: values.get(var, var), body)
-
-
-def _mirrored(inner: Emitter, part: Range, counter: Var) -> Tree:
-    """Return the index of the step that is undone when `counter` counts upwards."""
-    builder = inner.builder
-    last = call(builder, operator.sub, part.stop, Const(1))
+def _mirror(inner: Emitter, part: Range, counter: Var, index: Var) -> None:
+    """Begin the body with the index of the step that is undone when `counter` counts upwards."""
+    start = Builder()
+    last = call(start, operator.sub, part.stop, Const(1))
     if part.start != Const(0):
-        last = call(builder, operator.add, part.start, last)
-    return call(builder, operator.sub, last, counter)
+        last = call(start, operator.add, part.start, last)
+    mirrored = Apply(index, ref(operator.sub), (last, counter))
+    inner.builder.equations[:0] = [*start.equations, mirrored]
 
 
 def _turned(iterable: Iter) -> Iter:

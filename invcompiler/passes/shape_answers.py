@@ -41,10 +41,10 @@ def like_value(emitter: Emitter, of: Tree) -> tuple[Var, Tree] | None:
     """Return a known forward var of the same shape as `of`, and its value."""
     if not isinstance(of, Var):
         return None
-    if of in emitter.values:
-        return of, emitter.values[of]
     known = emitter.values.keys()
     like = emitter.context.like(of, known)
+    if like is None:
+        like = of if of in known else None
     return None if like is None else (like, emitter.values[like])
 
 

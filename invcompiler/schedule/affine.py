@@ -6,7 +6,6 @@ no affine equation takes apart. As many such values as roots, with the same root
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,6 +123,7 @@ def _stuck(solver: Solver) -> list[Apply]:
         if isinstance(e, Apply)
         and e.out in solver.known
         and e not in solver.used
+        and e not in solver.refusals
         and solver.waiting[e]
         and _affine_call(solver, e.out) is not None
     ]
@@ -227,9 +227,24 @@ def minor(matrix: tuple[tuple[Coefficient, ...], ...], row: int, column: int):
     )
 
 
+def value_of(solver: Solver, coefficient: Coefficient) -> np.ndarray | None:
+    """Return what a coefficient is worth today, if that can be told."""
+    if isinstance(coefficient, Op):
+        values = [value_of(solver, arg) for arg in coefficient.args]
+        if any(value is None for value in values):
+            return None
+        with np.errstate(all="ignore"):
+            return np.asarray(coefficient.fn(*values))
+    if isinstance(coefficient, int | float):
+        return np.asarray(coefficient)
+    value = solver.context.facts.array_value(coefficient)
+    return None if value is None or value.dtype.kind not in "iuf" else value
+
+
 def _singular(solver: Solver, matrix: tuple, roots: tuple[Var, ...]) -> Refusal | None:
     number = _number(determinant(matrix))
-    if number is not None and (number == 0 or not math.isfinite(number)):
+    value = value_of(solver, determinant(matrix))
+    if value is not None and not (np.isfinite(value) & (value != 0)).all():
         return Refusal("the unknown cancels here: the output does not depend on it")
     dtype = solver.context.facts.dtype(roots[0])
     if dtype is not None and np.issubdtype(dtype, np.integer) and number not in (1, -1):

@@ -23,6 +23,9 @@ from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permute
 from invcompiler.schedule.taint import tainted
 
 
+_FURTHEST = 20  # operations through which a value without a name inherits one
+
+
 @dataclass(eq=False)
 class Context:
     """`result` is the function's result tree: where nothing else is known, an unknown is like the output."""
@@ -358,6 +361,20 @@ class Context:
         value = self.array(tree)
         if value is not None and value.size and np.isin(value, (0, 1)).all():
             return (tree, True)
+        return None
+
+    # ---- names ------------------------------------------------------------------------------
+
+    def name_of(self, var: Var) -> str | None:
+        """Return the name of a value; one without a name goes by that of the unknown that it was made of."""
+        for _ in range(_FURTHEST):
+            made = self.defining.get(var)
+            if var.name is not None or not isinstance(made, Apply):
+                return var.name
+            inner = [v for v in operands(made) if v in self.tainted]
+            if not inner:
+                return None
+            var = inner[0]
         return None
 
     # ---- likeness ---------------------------------------------------------------------------

@@ -39,6 +39,10 @@ def invert(solver: Solver, loop: Loop) -> InvertLoop | None:
     unknown_carries = [i for i, tree in enumerate(loop.init) if not is_known(tree, known)]
     if not unknown_items and not unknown_carries:
         return None
+    if not unknown_carries:
+        step = _forwards(solver, parts, unknown_items)
+        if step is not None:
+            return step
     steady = steady_carries(solver, parts)
     extra = [
         i
@@ -49,7 +53,7 @@ def invert(solver: Solver, loop: Loop) -> InvertLoop | None:
         step = _backwards(solver, parts, carried, steady, unknown_items)
         if step is not None:
             return step
-    return _forwards(solver, parts, unknown_items) if not unknown_carries else None
+    return None
 
 
 def steady_carries(solver: Solver, parts: Parts) -> tuple[int, ...]:

@@ -157,6 +157,7 @@ class Solver:
             return
         for view in self.graph.views_of_part.get(whole, ()):
             if view.region == piece.region and not piece.compact:
+                self.add_piece(view.whole, piece)
                 self.read(view, piece)  # zero everywhere else
                 return
         for view in self.graph.views_of_whole.get(whole, ()):
