@@ -409,8 +409,8 @@ def sinh_arcsinh_inverse(y, tail, skew):
 def sinh_arcsinh_inverse_and_ildj(y, tail, skew):
     u = (jnp.arcsinh(y) - skew) * jnp.exp(-tail)
     x = jnp.sinh(u)
-    terms = jnp.log(jnp.cosh(u)) - 0.5 * jnp.log1p(y * y) - tail
-    return x, jnp.sum(terms)
+    log_cosh = jnp.logaddexp(u, -u) - jnp.log(2.0)  # the logarithm of `cosh(u)` would overflow
+    return x, jnp.sum(log_cosh - 0.5 * jnp.log1p(y * y) - tail)
 
 
 # ---- 16: a masked (checkerboard) coupling on images --------------------------------------------------------------------------------

@@ -47,10 +47,21 @@ class Cost:
 def cost(compiled) -> Cost:
     analysis = compiled.cost_analysis()
     temp = compiled.memory_analysis().temp_size_in_bytes
-    text = re.sub(r", metadata=\{[^}]*\}", "", compiled.as_text())
-    text = "\n".join(line for line in text.splitlines() if not line.startswith(("HloModule", "//")))
-    text = text.partition("FileNames")[0]
-    return Cost(analysis.get("flops", 0.0), analysis["bytes accessed"], temp, text)
+    return Cost(
+        analysis.get("flops", 0.0), analysis["bytes accessed"], temp, nameless(compiled.as_text())
+    )
+
+
+def nameless(text: str) -> str:
+    """An optimised program without the names of files, functions and variables."""
+    text = re.sub(
+        r", metadata=\{[^}]*\}",
+        "",
+        text[text.index("\n%") if "\n%" in text else text.index("\nENTRY") :],
+    )
+    text = re.sub(r"^((?:ENTRY )?%\S+) \(.*\{$", r"\1 {", text, flags=re.MULTILINE)
+    numbers: dict[str, str] = {}
+    return re.sub(r"%[\w.-]+", lambda name: numbers.setdefault(name[0], f"%{len(numbers)}"), text)
 
 
 def ratio(ours: float, theirs: float) -> float:
