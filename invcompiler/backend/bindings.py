@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import operator
+import re
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from invcompiler.backend.imports import Import
 from invcompiler.backend.names import UNAVAILABLE
 from invcompiler.backend.nest import blocks, direct
 from invcompiler.backend.substitute import fresh_name, stored_anywhere
-from invcompiler.backend.to_ast import Spelling, has_syntax, literal
+from invcompiler.backend.to_ast import Spelling, has_syntax, is_number, literal
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -38,6 +39,8 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
+
+from invcompiler.ir.walk import free_vars
 
 _ROOTS = {"jnp": jnp, "jax": jax, "lax": jax.lax}
 _OURS = frozenset({"jax", "jnp", "functools"})
@@ -143,10 +146,10 @@ class Module:
     def _function(self, function: Function) -> Unit:
         if id(function) in self.units:
             return self.units[id(function)]
-        unit = Unit(function.name, function=function)
+        unit = Unit(_word(function.name), function=function)
         self.units[id(function)] = unit
         self._keep.append(function)
-        for _, capture in function.captures:
+        for capture in _used_captures(function):
             unit.own[self.capture(capture)] = None
         for param in function.params:
             if param.default is not None:
@@ -199,7 +202,7 @@ class Module:
             if (binding := self._module(root, first)) is not None:
                 self._import_submodules(root, path)
                 return Meaning(binding, path)
-        last = ref.spelling.rpartition(".")[2]
+        last = _word(ref.spelling.rpartition(".")[2])
         binding = self._named(ref.value, last if last.isidentifier() else first)
         if binding is not None:
             return _plainly(binding)
@@ -405,6 +408,23 @@ def references(tree: Tree) -> Iterator[Ref]:
             return
 
 
+def _used_captures(function: Function) -> list[Capture]:
+    """Return the captures that the text of `function` reads: a number that is only a default is stated there."""
+    defaults = {param.default for param in function.params if isinstance(param.default, Var)}
+    in_body = set(free_vars(function.body))
+    return [
+        capture
+        for var, capture in function.captures
+        if var in in_body or (var in defaults and not is_number(capture))
+    ]
+
+
+def _word(name: str) -> str:
+    """Return `name` as one that a `def` can have."""
+    word = re.sub(r"\W+", "_", name.replace("<lambda>", "function")).strip("_")
+    return word if word.isidentifier() and word not in UNAVAILABLE else f"{word or 'value'}_function"
+
+
 def _callable_operator(ref: Ref) -> Ref:
     """Return `operator.add` for a Ref that is spelled `+`, where it is not written as an operator."""
     if getattr(ref.value, "__module__", None) != "_operator":
@@ -429,6 +449,8 @@ def _plainly(binding: Binding) -> Meaning:
 
 
 def _parsed(spelling: str) -> ast.expr:
+    if "<" in spelling:
+        return ast.Name(_word(spelling), ast.Load())
     return ast.parse(spelling, mode="eval").body
 
 

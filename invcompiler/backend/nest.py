@@ -29,6 +29,7 @@ from invcompiler.ir.nodes import (
     Loop,
     LoopKind,
     Opaque,
+    Range,
     Ref,
     Slice,
     Star,
@@ -375,10 +376,11 @@ class _BlockNester:
         match equation:
             case Apply():
                 return True
-            case Loop(kind=LoopKind.COMPREHENSION | LoopKind.MAP | LoopKind.FORI) | Branch():
+            case Loop() | Branch():
                 bodies = self.nest.bodies[equation]
-                return len(equation.outs) == 1 and all(body.is_expression for body in bodies)
-            case Loop() | Opaque():
+                single = len(equation.outs) == 1 and _may_be_expression(equation)
+                return single and all(body.is_expression for body in bodies)
+            case Opaque():
                 return False
             case _:
                 assert_never(equation)
@@ -613,9 +615,14 @@ def _is_long(equation: Loop | Branch) -> bool:
 
 def _may_be_expression(equation: Loop | Branch) -> bool:
     match equation:
+        case Loop(kind=LoopKind.COMPREHENSION):
+            return len(equation.outs) == 1 and not equation.init
+        case Loop(kind=LoopKind.MAP):
+            return len(equation.outs) == 1 and len(equation.body.params) == 1
+        case Loop(kind=LoopKind.FORI, iterable=Range(step=Const(value=1))):
+            return len(equation.outs) == 1 and len(equation.init) == 1
         case Loop():
-            kinds = (LoopKind.COMPREHENSION, LoopKind.MAP, LoopKind.FORI)
-            return equation.kind in kinds and len(equation.outs) == 1
+            return False
         case Branch(kind=BranchKind.IF | BranchKind.IFEXP):
             return len(equation.outs) == 1
         case Branch():

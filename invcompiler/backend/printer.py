@@ -232,11 +232,8 @@ class _Generator(SourceGenerator):
             self.write("..." if value is Ellipsis else repr(value))
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        text = ast.unparse(ast.fix_missing_locations(node))
-        plain = (
-            text.startswith("f'") and not any(c in text for c in '"\\') and "'" not in text[2:-1]
-        )
-        self.write(f'f"{text[2:-1]}"' if plain else text)
+        text = _f_string(node)
+        self.write(ast.unparse(ast.fix_missing_locations(node)) if text is None else text)
 
     def visit_Tuple(self, node: ast.Tuple) -> None:
         if self.get__pp(node) == Precedence.If:  # the test of an `if` or `while`
@@ -324,6 +321,25 @@ class _Generator(SourceGenerator):
             self.write("(", node.value, ").", node.attr)
         else:
             super().visit_Attribute(node)
+
+
+def _f_string(node: ast.JoinedStr) -> str | None:
+    """Return an f-string in double quotes with single ones inside, or None if that cannot be."""
+    parts = []
+    for value in node.values:
+        if isinstance(value, ast.Constant):
+            parts.append(quoted(value.value + "'")[1:-2].replace("{", "{{").replace("}", "}}"))
+            continue
+        assert isinstance(value, ast.FormattedValue)
+        inner = ast.unparse(ast.fix_missing_locations(value.value))
+        if any(character in inner for character in '"\\{}'):
+            return None
+        spec = "" if value.format_spec is None else _f_string(value.format_spec)  # type: ignore[arg-type]
+        if spec is None:
+            return None
+        conversion = f"!{chr(value.conversion)}" if value.conversion != -1 else ""
+        parts.append("{" + inner + conversion + (":" + spec[2:-1] if spec else "") + "}")
+    return f'f"{"".join(parts)}"'
 
 
 def _is_number(value: Any) -> bool:

@@ -11,7 +11,7 @@ import dataclasses
 import keyword
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -23,6 +23,7 @@ from invcompiler.ir.nodes import (
     Apply,
     Branch,
     BranchKind,
+    Capture,
     Closure,
     Const,
     Display,
@@ -35,6 +36,7 @@ from invcompiler.ir.nodes import (
     LoopKind,
     Method,
     Opaque,
+    Param,
     ParameterKind,
     Range,
     Ref,
@@ -109,8 +111,8 @@ def to_ast(
 ) -> Written:
     """Return the `def` of `function`; its keyword-only parameters for captures are the module's business."""
     writer = _Writer(nest, names, spelling)
-    body = writer.docstring(doc) + writer.function_body(nest.body)
-    node = _def(name, writer.parameters(function), body)
+    body = writer.docstring(doc) + writer.captured_defaults(function)
+    node = _def(name, writer.parameters(function), body + writer.function_body(nest.body))
     return Written(node, writer.spans)
 
 
@@ -127,7 +129,33 @@ class _Writer:
     def docstring(self, doc: str | None) -> list[ast.stmt]:
         return [ast.Expr(ast.Constant(doc))] if doc else []
 
+    def captured_defaults(self, function: Function) -> list[ast.stmt]:
+        """Return statements that give parameters their defaults, where these are captured arrays."""
+        captured = dict(function.captures)
+        return [
+            ast.If(
+                ast.Compare(_name(self.names.of[param.var]), [ast.Is()], [ast.Constant(None)]),
+                [_assign(_store(self.names.of[param.var]), self.expr(param.default))],
+                [],
+            )
+            for param in function.params
+            if isinstance(param.default, Var) and not is_number(captured[param.default])
+        ]
+
+    def _default(self, param: Param, captured: Mapping[Var, Capture]) -> ast.expr | None:
+        """Return what stands behind the `=` of a parameter: for a captured array, a stand-in."""
+        match param.default:
+            case None:
+                return None
+            case Var() as var:
+                number = captured[var].read() if is_number(captured[var]) else None
+                return literal(number)
+            case tree:
+                return self.expr(tree)
+
     def parameters(self, function: Function) -> ast.arguments:
+        captured = dict(function.captures)
+
         def of(*kinds: ParameterKind) -> list:
             return [param for param in function.params if param.kind in kinds]
 
@@ -142,10 +170,12 @@ class _Writer:
             args=[arg(param.var) for param in of(ParameterKind.POSITIONAL_OR_KEYWORD)],
             vararg=arg(rest[0].var) if rest else None,
             kwonlyargs=[arg(param.var) for param in keywords],
-            kw_defaults=[param.default and self.expr(param.default) for param in keywords],
+            kw_defaults=[self._default(param, captured) for param in keywords],
             kwarg=arg(mapping[0].var) if mapping else None,
             defaults=[
-                self.expr(param.default) for param in positional if param.default is not None
+                default
+                for param in positional
+                if (default := self._default(param, captured)) is not None
             ],
         )
 
@@ -872,6 +902,11 @@ def has_syntax(apply: Apply) -> bool:
     if fn is operator.getitem or fn is operator.contains:
         return len(args) == 2
     return len(args) == (1 if fn in _UNARY else 2 if fn in _BINARY or fn in _COMPARISONS else -1)
+
+
+def is_number(capture: Capture) -> bool:
+    """Whether `capture` reads a plain number: text can state what it is today."""
+    return type(capture.read()) in (int, float, complex)
 
 
 def _is_name(value: Any) -> bool:
