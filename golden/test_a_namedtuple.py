@@ -1,0 +1,9 @@
+import jax.numpy as jnp
+from tests.test_golden import State
+
+
+def kick_inverse_and_ildj(y, step):
+    """Inverse of `kick` (test_golden.py:401) with respect to state, and its log-det-Jacobian."""
+    momentum = y.momentum
+    state = y.position - step * momentum
+    return State(state, momentum + step * jnp.sin(state)), 0.0

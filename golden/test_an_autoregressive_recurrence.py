@@ -1,0 +1,13 @@
+import jax
+import jax.numpy as jnp
+
+
+def recurrence_inverse_and_ildj(y, a):
+    """Inverse of `recurrence` (test_golden.py:283) with respect to x, and its log-det-Jacobian."""
+
+    def step(state, y_t):
+        x_t = jnp.log(y_t - a * state)
+        return y_t, (x_t, -jnp.sum(x_t))
+
+    _, (x, state) = jax.lax.scan(step, jnp.zeros(y.shape[1:]), y)
+    return x, jnp.sum(state)
