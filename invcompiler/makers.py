@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,16 @@ import numpy as np
 from invcompiler.errors import DegreesOfFreedomError, ShapeError
 from invcompiler.generated import Program, place_of, program_of
 from invcompiler.ir.interval import Interval, parse_domain
-from invcompiler.ir.nodes import Capture, Function, Param, ParameterKind, Var
+from invcompiler.ir.nodes import (
+    Apply,
+    Capture,
+    Const,
+    Function,
+    Param,
+    ParameterKind,
+    Ref,
+    Var,
+)
 from invcompiler.passes.invert import Product
 from invcompiler.pipeline import Compilation, compile_inverse, prepare
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
@@ -87,7 +97,7 @@ class InverseMaker:
         ]
         numbers = self._numbers(len(positional))
         self.unknown = tuple(positional[n].var for n in numbers)
-        self.declared = self._declared()
+        self.declared = spread(self.function, self._declared())
         self._captures: dict[str, Capture] = {}
         self._read: list[Function] = [self.function]
 
@@ -262,6 +272,35 @@ class InverseMaker:
 
 def _unchanged(now: Any, then: np.ndarray) -> bool:
     return np.shape(now) == then.shape and bool(np.array_equal(np.asarray(now), then))
+
+
+def spread(function: Function, declared: dict[Var, Any]) -> dict[Var, Interval]:
+    """Return the intervals of the parameters and of the parts of them that the text reads, from a pytree prefix of domains."""
+    found = dict(declared)
+    for equation in function.body.equations:
+        if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
+            continue
+        if equation.fn.value not in (operator.getitem, getattr):
+            continue
+        whole, key = equation.args
+        domain = found.get(whole) if isinstance(whole, Var) else None
+        if domain is not None and isinstance(key, Const):
+            part = _part(domain, key.value)
+            if part is not None:
+                found[equation.out] = part
+    return {var: domain for var, domain in found.items() if isinstance(domain, Interval)}
+
+
+def _part(domain: Any, key: Any) -> Any:
+    """Return the domain of one item of what has `domain`; a single one is that of all items."""
+    if isinstance(domain, Interval):
+        return domain
+    if isinstance(key, str) and not isinstance(domain, dict):
+        return getattr(domain, key, None)
+    try:
+        return domain[key]
+    except (LookupError, TypeError):
+        return None
 
 
 def _parsed(domain: Any) -> Any:

@@ -13,6 +13,7 @@ from invcompiler.frontend import read
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
 from invcompiler.passes.dead_code import dead_code
+from invcompiler.passes.degrees import check_degrees
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
@@ -62,6 +63,8 @@ def compile_inverse(
     reader = Reader()
     session = Session(reader, _intervals)
     plan = session.plan(function, unknown, facts, declared)
+    if product.ildj:
+        check_degrees(plan)
     inverse = Inverter(product, lambda made: dead_code(simplify(made))).function(plan)
     rests_on = (function, *reader.functions.values())
     return Compilation(inverse, rests_on, tuple(session.relied))

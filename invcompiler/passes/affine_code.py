@@ -30,10 +30,20 @@ def solve_system(emitter: Emitter, step: Collect) -> None:
             numerator = affine.add(numerator, term) if even else affine.subtract(numerator, term)
         emitter.bind(var, emit(emitter, affine.divide(numerator, determinant)))
     if emitter.ildj:
-        scale = emit(emitter, determinant)
-        size = call(emitter.builder, jnp.abs, scale)
-        value = call(emitter.builder, jnp.log, size)
-        emitter.log_det.add_term(Term(value, step.solved[0]))
+        add_determinant(emitter, step)
+
+
+def add_determinant(emitter: Emitter, step: Collect) -> None:
+    """Add log |det| of the system for each element."""
+    determinant = affine.determinant(step.rows)
+    size = call(emitter.builder, jnp.abs, emit(emitter, determinant))
+    value = call(emitter.builder, jnp.log, size)
+    ranks = [emitter.facts.rank(tree) for tree in affine.trees_of(determinant)]
+    rank = None if None in ranks else max((r for r in ranks if r is not None), default=0)
+    same = any(
+        emitter.facts.same_shape(tree, step.solved[0]) is True for tree in affine.trees_of(determinant)
+    )
+    emitter.log_det.add_term(Term(value, step.solved[0], full=same, rank=rank))
 
 
 def emit(emitter: Emitter, coefficient: Coefficient) -> Tree:

@@ -84,8 +84,17 @@ class Inverter:
         product = product or self.product
         key = (plan, product)
         if key not in self.made:
-            self.made[key] = self.finish(_Writer(self, plan, product).write())
+            write = self.write_forward if product.forward else self.write_inverse
+            self.made[key] = self.finish(write(plan, product))
         return self.made[key]
+
+    def write_inverse(self, plan: FunctionPlan, product: Product) -> Function:
+        return _Writer(self, plan, product).write()
+
+    def write_forward(self, plan: FunctionPlan, product: Product) -> Function:
+        from invcompiler.passes.forward_log_det import forward_function
+
+        return forward_function(self, plan, product)
 
     def callee(self, entered: Entered, unknown: tuple[Var, ...], selection: Any) -> Function:
         plan = entered.solve(unknown, selection)
@@ -190,11 +199,11 @@ class Emitter:
         self.values: dict[Var, Tree] = {} if parent is None else dict(parent.values)
         self.wishes: dict[Var, str] = {} if parent is None else parent.wishes
         self.given = frozenset(plan.plan.given)
-        self.log_det = LogDet(inverter.product.batch_ndims)
+        self.log_det = LogDet(inverter.product.batch_ndims, inverter.product.forward)
 
     def nested(self) -> Emitter:
         """Return an emitter for a block inside this one; its log-det is its own."""
-        return Emitter(self.inverter, self.plan, self.ildj, self)
+        return type(self)(self.inverter, self.plan, self.ildj, self)
 
     # ---- values -----------------------------------------------------------------------------
 

@@ -211,7 +211,7 @@ def _collect_steady(
         lambda var: _tree(emitter, var), parts.loop.iterable
     )
     if kind is LoopKind.SCAN and isinstance(iterable, Range):
-        iterable = Each(_arange(emitter, iterable))
+        iterable = Each(arange(emitter, iterable))
     emitter.builder.add(
         Loop(kind, outs, init, iterable, body, parts.loop.options, parts.loop.span)
     )
@@ -225,7 +225,7 @@ def _forward_items(forward: Emitter, parts: Parts) -> tuple[Var, ...]:
     return _fresh_items(forward, parts, range(len(parts.items)))
 
 
-def _arange(emitter: Emitter, part: Range) -> Tree:
+def arange(emitter: Emitter, part: Range) -> Tree:
     bounds = (part.start, part.stop) if part.start != Const(0) else (part.stop,)
     if part.step != Const(1):
         bounds = (part.start, part.stop, part.step)
@@ -355,7 +355,7 @@ class _Written:
                 base = part.part if isinstance(part, Reversed) else part
                 flipped = flipped or isinstance(part, Reversed)
                 if isinstance(base, Range):
-                    trees.append(_arange(self.emitter, base))
+                    trees.append(arange(self.emitter, base))
                 else:
                     assert isinstance(base, Each)
                     trees.append(base.value)
@@ -446,7 +446,7 @@ def branch(emitter: Emitter, step: InvertBranch) -> None:
     outs = [Var(var.name) for var in step.solved]
     if ildjs[0] is not None:
         outs.append(Var("ildj"))
-        ildjs = [_typed_zero(i, r, ildj, equation.kind) for i, r, ildj in zip(inners, results, ildjs, strict=True)]
+        ildjs = [typed_zero(i, r, ildj, equation.kind) for i, r, ildj in zip(inners, results, ildjs, strict=True)]
         results = [[*row, ildj] for row, ildj in zip(results, ildjs, strict=True)]
     blocks = tuple(
         live_block(inner.builder.block([], tuple_of(row)))
@@ -460,7 +460,7 @@ def branch(emitter: Emitter, step: InvertBranch) -> None:
         emitter.log_det.add_ildj(outs[-1])
 
 
-def _typed_zero(inner: Emitter, results: list[Tree], ildj: Tree | None, kind: BranchKind) -> Tree:
+def typed_zero(inner: Emitter, results: list[Tree], ildj: Tree | None, kind: BranchKind) -> Tree:
     """A branch that is traced must give the same type on both sides: a zero like what was recovered."""
     assert ildj is not None
     if ildj != Const(0.0) or kind in (BranchKind.IF, BranchKind.IFEXP):

@@ -44,10 +44,11 @@ class Term:
 
 
 class LogDet:
-    """The terms of one block so far. `batch_ndims` leading axes are kept."""
+    """The terms of one block so far. `batch_ndims` leading axes are kept. `forward`: the sum is that of log |dy/dx|."""
 
-    def __init__(self, batch_ndims: int):
+    def __init__(self, batch_ndims: int, forward: bool = False):
         self.batch_ndims = batch_ndims
+        self.forward = forward
         self.terms: list[Term] = []
         self.ildjs: list[Tree] = []
 
@@ -93,20 +94,25 @@ class LogDet:
         return instantiate(emitter, step, template, emitter.value(step.output), x)
 
     def total(self, emitter: Emitter) -> Tree:
-        """Return the ILDJ: minus the sum of all terms, one number for each example."""
+        """Return the ILDJ, minus the sum of all terms (for FLDJs the sum), one number for each example."""
         total: Tree | None = None
         for ildj in self.ildjs:
             total = ildj if total is None else call(emitter.builder, operator.add, total, ildj)
         for term in self.terms:
             reduced = _reduced(emitter, term, self.batch_ndims)
             if total is None:
-                total = call(emitter.builder, operator.neg, reduced)
+                total = reduced if self.forward else call(emitter.builder, operator.neg, reduced)
             else:
-                total = call(emitter.builder, operator.sub, total, reduced)
+                combine = operator.add if self.forward else operator.sub
+                total = call(emitter.builder, combine, total, reduced)
         if total is None:
             total = Const(0.0)
-        emitter.wish(total, "ildj")
+        emitter.wish(total, self.name)
         return total
+
+    @property
+    def name(self) -> str:
+        return "fldj" if self.forward else "ildj"
 
 
 def _no_log_det(emitter: Emitter, step: Isolate) -> DegreesOfFreedomError:

@@ -227,6 +227,12 @@ def minor(matrix: tuple[tuple[Coefficient, ...], ...], row: int, column: int):
     )
 
 
+def trees_of(coefficient: Coefficient) -> list[Tree]:
+    if isinstance(coefficient, Op):
+        return [tree for arg in coefficient.args for tree in trees_of(arg)]
+    return [] if isinstance(coefficient, int | float) else [coefficient]
+
+
 def value_of(solver: Solver, coefficient: Coefficient) -> np.ndarray | None:
     """Return what a coefficient is worth today, if that can be told."""
     if isinstance(coefficient, Op):

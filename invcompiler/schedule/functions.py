@@ -113,6 +113,10 @@ class Entered:
                 plans[key] = error
         return plans[key]
 
+    def forward_arguments(self, call: Apply) -> tuple[tuple[Tree, ...], tuple]:
+        """Return the arguments with which `function` takes the place of the callee of `call`."""
+        return call.args, call.kwargs
+
 
 def selected(result: Tree, selection: Selection) -> tuple[Tree, ...]:
     """Return the parts of a result tree that are known."""

@@ -1,0 +1,90 @@
+"""Whether every number of the output is needed to recover the unknowns: only then is there a log-determinant.
+
+A value that the plan does not use is redundant: `(x, exp(x))` has more outputs than unknowns, whatever their shapes are.
+"""
+
+from __future__ import annotations
+
+from invcompiler.errors import DegreesOfFreedomError
+from invcompiler.ir.nodes import Var
+from invcompiler.ir.walk import leaves, operands
+from invcompiler.schedule.affine import trees_of
+from invcompiler.schedule.functions import FunctionPlan
+from invcompiler.schedule.plan import (
+    CallInverse,
+    Collect,
+    Forward,
+    InvertBranch,
+    InvertLoop,
+    Isolate,
+    Join,
+    Read,
+    ShapeQuery,
+    Step,
+)
+
+
+def check_degrees(plan: FunctionPlan) -> None:
+    """Raise DegreesOfFreedomError if a part of the output is not needed, or is there twice."""
+    outputs = [leaf for tree in plan.outputs for leaf in leaves(tree)]
+    used = {var for step in live_steps(plan) for var in read_by(step)} | set(plan.unknown)
+    seen: set[Var] = set()
+    for leaf in outputs:
+        if leaf in seen:
+            raise _redundant(plan, leaf, "this value is returned twice")
+        if leaf not in used:
+            raise _redundant(plan, leaf, "the unknown follows from the other outputs alone")
+        seen.add(leaf)
+
+
+def live_steps(plan: FunctionPlan) -> list[Step]:
+    """Return the steps that the unknowns rest on."""
+    needed = set(plan.unknown)
+    live = []
+    for step in reversed(plan.plan.steps):
+        if any(var in needed for var in step.solves):
+            live.append(step)
+            needed.update(read_by(step))
+    return live
+
+
+def read_by(step: Step) -> tuple[Var, ...]:
+    """Return the forward vars whose values a step uses."""
+    match step:
+        case Forward(equation=equation):
+            return operands(equation)
+        case ShapeQuery():
+            return ()
+        case Isolate(call=call, output=output, solved=solved):
+            others = (v for tree in call.arguments.values() for v in leaves(tree))
+            return (output, *(v for v in others if v is not solved))
+        case Read(source=source):
+            return (source,)
+        case Join(pieces=pieces):
+            return tuple(piece.source for piece in pieces)
+        case Collect(values=values, rows=rows, offsets=offsets):
+            return (*values, *_in_coefficients((*offsets, *(c for row in rows for c in row))))
+        case CallInverse(sources=sources, known=known):
+            return (*sources, *(v for _, tree in known for v in leaves(tree)))
+        case InvertLoop(equation=equation, plan=inner):
+            return (*equation.outs, *operands(equation), *inner.given)
+        case InvertBranch(equation=equation):
+            return (*equation.outs, *operands(equation))
+
+
+def _in_coefficients(coefficients: tuple) -> list[Var]:
+    return [v for c in coefficients for tree in trees_of(c) for v in leaves(tree)]
+
+
+def _redundant(plan: FunctionPlan, leaf: Var, why: str) -> DegreesOfFreedomError:
+    made = plan.context.defining.get(leaf)
+    function = plan.function
+    return DegreesOfFreedomError(
+        f"`{function.name}` returns more numbers than it takes: it has no log-det-Jacobian",
+        span=(made.span if made is not None else None) or leaf.span or function.span,
+        function=function.name,
+        label=why,
+        known=("the output",),
+        missing=(),
+        hint="`inv.inverse` works; for a log-det, return each number once",
+    )
