@@ -21,7 +21,7 @@ from invcompiler.frontend.lowering import (
     expression,
     statement,
 )
-from invcompiler.frontend.names import bound_names
+from invcompiler.frontend.names import bound_names, children
 from invcompiler.frontend.statements import Jump, bind_target, run, unroll
 from invcompiler.frontend.structure import is_mutable, leaves_of, matches, rebuild, split
 from invcompiler.ir.nodes import Const, Display, Iter, Loop, LoopKind, Ref, Star, Tree, Var
@@ -33,6 +33,7 @@ def for_(lowering: Lowering, node: ast.For) -> None:
     if over.shown is not None:
         unroll(lowering, node, over.shown)
         return
+    refuse_break(lowering, node)
     try:
         rolled(lowering, node, over.iter)
     except (Unfollowed, ChangesStructure) as unfollowed:
@@ -42,6 +43,19 @@ def for_(lowering: Lowering, node: ast.For) -> None:
                 raise
             raise Unfollowed("a loop that changes the structure of a value", node) from None
         unroll(lowering, node, items)
+
+
+def refuse_break(lowering: Lowering, node: ast.For) -> None:
+    """A loop that stays a loop runs as often as its iterable says."""
+    pending: list[ast.AST] = list(reversed(node.body))
+    if ast.Break not in lowering.unit.survey(node).kinds:
+        return
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Break):
+            raise Unfollowed("a `break` in a loop", part)
+        if not isinstance(part, ast.For | ast.While):
+            pending.extend(reversed(children(part)))
 
 
 # ---- loops that stay loops ----------------------------------------------------------------------
