@@ -71,8 +71,16 @@ def _name(var: Var) -> str:
     return var.name
 
 
-def _applied(equation: Apply, made: dict[Var, Pattern]) -> Applied:
+def call_of(equation: Apply) -> Call | None:
+    """Return the canonical form of a call; an attribute that has none is a call of `getattr`."""
     call = canonical(equation)
+    if call is not None or not isinstance(equation.fn, Ref) or equation.fn.value is not getattr:
+        return call
+    return Call(getattr, dict(zip(("object", "name"), equation.args, strict=False)))
+
+
+def _applied(equation: Apply, made: dict[Var, Pattern]) -> Applied:
+    call = call_of(equation)
     assert call is not None, f"no canonical form: {equation.fn}"
     return Applied(
         call.fn, tuple((name, _pattern_of(tree, made)) for name, tree in call.arguments.items())
@@ -185,4 +193,4 @@ def same(a: Tree, b: Tree) -> bool:
     return tree_key(a) == tree_key(b)
 
 
-__all__ = ["Applied", "Bindings", "Match", "Pattern", "Readings", "matches", "pattern", "same"]
+__all__ = ["Applied", "Match", "Pattern", "Readings", "call_of", "matches", "pattern", "same"]

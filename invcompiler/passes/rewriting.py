@@ -30,7 +30,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import leaves, map_operands, map_tree, operands
 from invcompiler.passes.dtypes import dtype_of_call
-from invcompiler.passes.patterns import Applied, Match, matches
+from invcompiler.passes.patterns import Applied, Match, call_of, matches
 from invcompiler.passes.rename import with_names
 from invcompiler.passes.signs import is_nonnegative_call
 from invcompiler.rules.canonical import Call, canonical
@@ -130,13 +130,13 @@ class Rewriter(Builder):
 
     def apply(self, fn, args, kwargs=(), *, name=None, span=None, arity=None, out=None) -> Tree:
         args, kwargs = tuple(args), tuple(kwargs)
-        folded = fold(fn, args, kwargs)
+        folded = _folded(fn, args, kwargs)
         if folded is not None:
             return folded
         return self._apply(Apply(out or Var(name, span), fn, args, kwargs, span, arity))
 
     def _apply(self, equation: Apply) -> Tree:
-        call = None if is_of_the_host(equation) else canonical(equation)
+        call = None if is_of_the_host(equation) else call_of(equation)
         if call is None:
             return self._numbered(equation, apply_key(equation))
         rewritten = self._rewritten(call, equation)
@@ -253,7 +253,7 @@ class Rewriter(Builder):
     def _append(self, equation: Equation) -> None:
         match equation:
             case Apply():
-                folded = fold(equation.fn, equation.args, equation.kwargs)
+                folded = _folded(equation.fn, equation.args, equation.kwargs)
                 value = self._apply(equation) if folded is None else folded
                 self.knowledge.replace(equation.out, value)
             case Branch(kind=BranchKind.IF | BranchKind.IFEXP, predicate=Const(value=taken)):
@@ -296,6 +296,12 @@ def _stated_dtype(facts: Any, tree: Tree) -> Any | None:
     dtype = facts.dtype(tree)
     static = facts.static(tree) if dtype is None else None
     return np.dtype(type(static.value)) if static and type(static.value) in (bool, int) else dtype
+
+
+def _folded(fn: Any, args: tuple[Tree, ...], kwargs: tuple) -> Tree | None:
+    """Return the constant that a call is, without a sign on a zero: nobody writes `-0.0` for no log-det."""
+    folded = fold(fn, args, kwargs)
+    return Const(0.0) if folded == Const(-0.0) else folded
 
 
 def _tree(value: Any) -> Tree:

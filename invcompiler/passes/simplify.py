@@ -24,6 +24,7 @@ import functools
 from typing import Any
 
 from invcompiler.ir.nodes import Function
+from invcompiler.passes.callees import map_callees
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.read_rules import read_rules
 from invcompiler.passes.rewriting import Rules, canonical_key, rewrite
@@ -35,8 +36,24 @@ _ROUNDS = 8  # each but the last makes some use of a value go away; two or three
 def simplify(function: Function, facts: Any = None) -> Function:
     """Return a function of the same values, up to rounding, that says and computes no more than it must.
 
-    `facts` (shapes and dtypes of the function's values) let more equations apply.
+    So are the functions made by the compiler that it calls. `facts` (shapes and dtypes of the function's own values)
+    let more equations apply.
     """
+    return _with_callees(function, facts, {})
+
+
+def _with_callees(function: Function, facts: Any, done: dict[int, Function]) -> Function:
+    simplified = _simplified(function, facts)
+
+    def callee(called: Function) -> Function:
+        if id(called) not in done:
+            done[id(called)] = _with_callees(called, None, done)
+        return done[id(called)]
+
+    return map_callees(callee, simplified)
+
+
+def _simplified(function: Function, facts: Any) -> Function:
     function = dead_code(function)
     for _ in range(_ROUNDS):
         rewritten = rewrite(function, _rules(), facts)

@@ -108,6 +108,12 @@ class plus_negative_minus:
     def after(a, b, c):  return c - (a + b)
 
 
+@sign(a=inexact, sole=True)
+class plus_negative_times_minus:
+    def before(a, b, c, d): return c + ((-a) * b - d)
+    def after(a, b, c, d):  return c - (a * b + d)
+
+
 @sign(x=inexact)
 class minus_one_times:
     def before(x):    return -1 * x
@@ -130,6 +136,60 @@ class literal_times_negative:
 class negative_of_literal_times:
     def before(c, x): return -(c * x)
     def after(c, x):  return -c * x
+
+
+@sign(c=negative_literal)
+class plus_negative_literal:
+    def before(c, x): return x + c
+    def after(c, x):  return x - -c
+
+
+@sign(c=negative_literal)
+class minus_negative_literal:
+    def before(c, x): return x - c
+    def after(c, x):  return x + -c
+
+
+@sign(c=negative_literal, x=inexact, sole=True)
+class plus_negative_literal_times:
+    def before(c, x, a): return a + c * x
+    def after(c, x, a):  return a - -c * x
+
+
+@sign(c=negative_literal, x=inexact, sole=True)
+class minus_negative_literal_times:
+    def before(c, x, a): return a - c * x
+    def after(c, x, a):  return a + -c * x
+
+
+@sign(c=negative_literal, x=inexact, sole=True)
+class minus_times_negative_literal_times:
+    def before(c, x, a, b): return a - b * (c * x)
+    def after(c, x, a, b):  return a + b * (-c * x)
+
+
+@sign(a=inexact, sole=True)
+class plus_negative_over:
+    def before(a, b, c): return c + (-a) / b
+    def after(a, b, c):  return c - a / b
+
+
+@sign(a=inexact, sole=True)
+class minus_negative_over:
+    def before(a, b, c): return c - (-a) / b
+    def after(a, b, c):  return c + a / b
+
+
+@sign(c=negative_literal, a=inexact, sole=True)
+class negative_minus_over_negative_literal:
+    def before(c, a, b): return (-a - b) / c
+    def after(c, a, b):  return (a + b) / -c
+
+
+@sign(c=negative_literal, a=inexact, sole=True)
+class difference_over_negative_literal:
+    def before(c, a, b): return (a - b) / c
+    def after(c, a, b):  return (b - a) / -c
 
 
 # ---- neutral elements ----------------------------------------------------------------------------
@@ -508,6 +568,24 @@ class sum_of_literal_times:
     def after(c, x, axis, keepdims):   return c * jnp.sum(x, axis=axis, keepdims=keepdims)
 
 
+@equation(c=positive_literal)
+class sum_of_broadcast_log_of_literal:
+    def before(c, x): return jnp.sum(jnp.broadcast_to(jnp.log(c), x.shape))
+    def after(c, x):  return x.size * jnp.log(c)
+
+
+@equation
+class sum_of_broadcast_zero:
+    def before(x):    return jnp.sum(jnp.broadcast_to(0.0, x.shape))
+    def after(x):     return 0.0
+
+
+@equation
+class negative_of_size_times:
+    def before(x, b): return -(x.size * b)
+    def after(x, b):  return -x.size * b
+
+
 # ---- structure -----------------------------------------------------------------------------------
 
 
@@ -621,6 +699,18 @@ class roll_by_nothing:
 class reshape_of_reshape:
     def before(x, s, t):     return jnp.reshape(jnp.reshape(x, s), t)
     def after(x, s, t):      return jnp.reshape(x, t)
+
+
+@equation
+class reshape_to_own_shape:
+    def before(x):           return jnp.reshape(x, x.shape)
+    def after(x):            return x
+
+
+@equation
+class broadcast_to_own_shape:
+    def before(x):           return jnp.broadcast_to(x, x.shape)
+    def after(x):            return x
 
 
 @equation

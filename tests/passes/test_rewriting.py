@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from invcompiler.backend.order import ordered
 from invcompiler.frontend import read
 from invcompiler.ir.build import Builder, as_tree
-from invcompiler.ir.nodes import Const, Ref
+from invcompiler.ir.nodes import Const, Function, Param, ParameterKind, Ref, Var
 from invcompiler.ir.text import show
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.recognise import recognise
@@ -55,7 +56,7 @@ def _tree(value):
 
 
 def text(function):
-    return show(function).partition("\n")[2]
+    return show(replace(function, body=ordered(function.body))).partition("\n")[2]
 
 
 def choices(equation):
@@ -477,3 +478,15 @@ def test_options_that_are_defaults_are_not_written():
 def test_a_value_without_a_name_gets_the_one_of_what_it_replaces():
     function = read(_made("def f(x):\n    total = -(-jnp.exp(jnp.cosh(x)))\n    return total\n"))
     assert "total = jnp.exp" in show(simplify(function))
+
+
+def test_functions_that_are_called_are_simplified_too():
+    inner = read(_made("def f(x):\n    return jnp.log(jnp.exp(x))\n"))
+    x = Var("x")
+    outer = Builder()
+    value = outer.apply(Ref(inner, "inner"), (x,))
+    value = outer.apply(Ref(inner, "inner"), (value,))
+    parameters = (Param(x, ParameterKind.POSITIONAL_OR_KEYWORD),)
+    function = simplify(Function("g", parameters, outer.block((), value)))
+    callees = {equation.fn.value for equation in function.body.equations}
+    assert len(callees) == 1 and text(callees.pop()).strip() == "return x"
