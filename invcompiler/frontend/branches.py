@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from invcompiler.frontend.expressions import truth_of
 from invcompiler.frontend.lowering import Entry, Local, Lowering, Unbound, Unfollowed, expression
-from invcompiler.frontend.structure import is_mutable, join
+from invcompiler.frontend.structure import join
 from invcompiler.ir.nodes import Branch, BranchKind, Display, Tree, Var
 
 Side = Callable[[Lowering], Tree | None]
@@ -55,7 +55,7 @@ class Joined:
             return out
 
         tree = join(trees, leaf)
-        if is_mutable(tree) and tree is not trees[0]:
+        if any(map(self.lowering.unit.is_shared, trees)):
             self.lowering.unit.freeze(tree)
         return tree
 

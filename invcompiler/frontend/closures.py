@@ -60,8 +60,17 @@ def refuse_outer_writes(lowering: Lowering, node: ast.AST) -> None:
             raise lowering.unsupported(f"a write to a {word} name", part)
 
 
+def refuse_outer_changes(lowering: Lowering, node: ast.FunctionDef | ast.Lambda) -> None:
+    """A function may change what is its own, and not the lists of the function around it."""
+    changed = lowering.unit.survey(node).changed
+    for name in free_names(node) if changed else ():
+        if name in changed and name in lowering.env:
+            raise lowering.unsupported(f"a change of `{name}` by another function", changed[name])
+
+
 def local(lowering: Lowering, node: ast.FunctionDef | ast.Lambda, name: str | None) -> Local:
     """Return the function that `node` defines; its defaults are evaluated here."""
+    refuse_outer_changes(lowering, node)
     arguments = node.args
     positional = [*arguments.posonlyargs, *arguments.args]
     plain = positional[len(positional) - len(arguments.defaults) :]

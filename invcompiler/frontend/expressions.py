@@ -156,17 +156,15 @@ def contains(lowering: Lowering, container: Tree, item: Tree, node: ast.AST) -> 
 
 
 def _chain(lowering: Lowering, node: ast.Compare, name: str | None) -> Tree:
-    """Lower `a < b < c` as `a < b and b < c`: on what is static, where it does not matter that b is shared."""
+    """Fold `a < b < c` of constants; any other is copied."""
     values = [lowering.expression(part) for part in (node.left, *node.comparators)]
-    result: Tree = Const(True)
     for op, left, right in zip(node.ops, values, values[1:], strict=False):
         part = _comparison(lowering, op, left, right, node, None)
         if not isinstance(part, Const):
             raise Unfollowed("a chain of comparisons", node)
         if not part.value:
             return part
-        result = part
-    return result
+    return part
 
 
 # ---- attributes and items -----------------------------------------------------------------------

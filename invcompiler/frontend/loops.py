@@ -23,7 +23,7 @@ from invcompiler.frontend.lowering import (
 )
 from invcompiler.frontend.names import bound_names, children
 from invcompiler.frontend.statements import Jump, bind_target, run, unroll
-from invcompiler.frontend.structure import is_mutable, leaves_of, matches, rebuild, split
+from invcompiler.frontend.structure import leaves_of, matches, rebuild, split
 from invcompiler.ir.nodes import Const, Display, Iter, Loop, LoopKind, Ref, Star, Tree, Var
 
 
@@ -88,6 +88,10 @@ def rolled(lowering: Lowering, node: ast.For, iterable: Iter) -> None:
         except ChangesStructure as changes:
             if changes.name in whole:
                 raise
+            place = lowering.unit.survey(node).changed.get(changes.name)
+            if place is not None:
+                what = f"a loop that changes the length of `{changes.name}`"
+                raise Unfollowed(what, place) from None
             whole.add(changes.name)
 
 
@@ -99,15 +103,23 @@ class _Rolled:
         self.inner = lowering.nested()
         self.inner.looping = True
         self.bound = bound_names([node.target, *node.body])
+        self.bound.update((name, None) for name in self._changed())
         self.collected = _collected(lowering, node)
         self.carries = [
             self._carry(name, entry, name in whole) for name, entry in self._candidates()
         ]
 
+    def _changed(self) -> list[str]:
+        """Return the lists and dicts that the body changes, other than by collecting."""
+        changed = self.lowering.unit.survey(self.node).changed
+        return [name for name in changed if isinstance(self.lowering.env.get(name), Display)]
+
     def _candidates(self) -> Iterator[tuple[str, Entry]]:
         """Yield what lives on from one iteration to the next, or after the loop."""
         targets = bound_names([self.node.target])
         for name in self.bound:
+            if name in self.collected:
+                continue
             entry = self.lowering.env.get(name)
             used_after = loads_outside(self.lowering, name, self.node)
             if name in targets and not (used_after and iterables.runs(self.iterable)):
@@ -126,7 +138,7 @@ class _Rolled:
             return Var(name)
 
         inside = Var(name) if whole else rebuild(entry, leaf)
-        if is_mutable(entry):
+        if self.lowering.unit.is_shared(entry):
             self.lowering.unit.freeze(inside)
         self.inner.bind(name, inside)
         return Carry(name, entry, inside)
@@ -159,6 +171,9 @@ class _Rolled:
             raise Unfollowed("a `break` or `return` inside a loop", self.node)
         if len(collections) < len(self.collected):
             raise Unfollowed("an `append` that may not happen", self.node)
+        known = {*self.bound, *self.collected}
+        if any(name not in known for name in self.inner.changed()):
+            raise Unfollowed("a loop that changes a value which has several names", self.node)
         if run(self.inner, self.node.orelse) is not None or self.node.orelse:
             raise Unfollowed("`for ... else`", self.node)
         return collections
@@ -187,8 +202,6 @@ class _Rolled:
                 self.lowering.bind(name, Unbound(f"`{name}` after a loop that may not run"))
         for carry in self.carries:
             after = rebuild(carry.inside, lambda leaf: next(left))
-            if is_mutable(after):
-                self.lowering.unit.freeze(after)
             self.lowering.bind(carry.name, after)
         for name, out in lists.items():
             before = self.collected[name]

@@ -21,6 +21,7 @@ from invcompiler.frontend.survey import Survey, survey
 from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import Apply, Closure, Display, Method, Ref, Span, Tree, Var
 
+_MOST_LOWERED = 100_000
 EXPRESSIONS: dict[type, Callable[[Lowering, Any, str | None], Tree]] = {}
 STATEMENTS: dict[type, Callable[[Lowering, Any], None]] = {}
 
@@ -111,6 +112,7 @@ class Unit:
     surveys: dict[ast.AST, Survey] = field(default_factory=dict)
 
     closures: dict[Closure, Local] = field(default_factory=dict)
+    lowered: int = 0
     used_up: set[ast.AST] = field(default_factory=set)  # generators that a call runs to their end
     within: tuple[
         Any, ...
@@ -122,6 +124,18 @@ class Unit:
         if node not in self.surveys:
             self.surveys[node] = survey(node)
         return self.surveys[node]
+
+    def count(self, node: ast.AST) -> None:
+        """Count a statement; what follows an `if` with a `return` in it may be lowered more than once."""
+        self.lowered += 1
+        if self.lowered > _MOST_LOWERED:
+            raise Unfollowed("so many ways through the function", node, "return once, at the end")
+
+    def is_shared(self, tree: Tree) -> bool:
+        """Whether a list or dict in `tree` may be known by more than one name."""
+        return isinstance(tree, Display) and (
+            id(tree) in self.shared or any(map(self.is_shared, tree.items))
+        )
 
     def private(self, name: str) -> str:
         """Return the name that Python gives to a private attribute of a class."""

@@ -18,9 +18,11 @@ from invcompiler.frontend.names import bound_names, every, parameters
 from invcompiler.frontend.source import text_of
 from invcompiler.frontend.structure import is_mutable, is_open
 from invcompiler.frontend.survey import changed_values, survey
-from invcompiler.ir.nodes import Const, Display, Star, Tree
+from invcompiler.ir.nodes import Const, Display, Ref, Star, Tree
 
-_HARMLESS = frozenset({"block_until_ready", "debug", "info", "warning", "error", "log", "write"})
+_HARMLESS = frozenset(
+    "block_until_ready debug info warning error exception log write flush print record perturb sow".split()
+)
 
 
 def written_region(lowering: Lowering, statements: list[ast.stmt], at: int) -> int | None:
@@ -185,13 +187,24 @@ def bare_call(lowering: Lowering, node: ast.Call) -> None:
         if _collects(lowering, func, node):
             return
         receiver = lowering.receiver(func.value)
-        is_value = not is_mutable(receiver) and not hasattr(receiver, "spelling")
-        if is_value and func.attr not in _HARMLESS:
-            raise Unfollowed("a method that is called for its effect", node)
+        if func.attr not in _HARMLESS and not is_mutable(receiver) and not _is_named(receiver):
+            raise _effect(lowering, node)
     lowering.whole = node
     if changed_values(node):
         raise Unfollowed("a function that changes its argument in place", node)
     lowering.expression(node)
+
+
+def _is_named(receiver: Tree) -> bool:
+    """Whether what is called is a function of a module or class, rather than of an object."""
+    return isinstance(receiver, Ref) and isinstance(receiver.value, types.ModuleType | type)
+
+
+def _effect(lowering: Lowering, node: ast.Call) -> Exception:
+    if changed_values(node) or changed_values(ast.Expr(node)):
+        return Unfollowed("a method that changes its object", node)
+    what = "a method that is called for its effect"
+    return lowering.unsupported(what, node, "let it return what it computes")
 
 
 def _collects(lowering: Lowering, func: ast.Attribute, node: ast.Call) -> bool:
@@ -208,9 +221,9 @@ def refuse_change_of_arguments(
 ) -> None:
     """Refuse to pass a list or dict that has a name to a function that changes its arguments."""
     shared = [arg for arg in args if is_mutable(arg) and id(arg) in lowering.unit.shared]
-    if not shared or not isinstance(function, types.FunctionType):
+    if not shared or not isinstance(function, types.FunctionType | type):
         return
-    if changes_parameters(function):
+    if isinstance(function, types.FunctionType) and changes_parameters(function):
         raise lowering.unsupported("a function that changes its argument in place", node)
     for arg in shared:
         lowering.unit.freeze(arg)

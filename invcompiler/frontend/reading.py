@@ -37,7 +37,11 @@ def read(function: Any) -> Function:
     params = bind_parameters(lowering, node.args, defaults)
     given = given_trees([param.var.name or "" for param in params], target, captures)
     params = give(lowering, params, *given)
-    result = function_result(lowering, statements_of(node))
+    try:
+        result = function_result(lowering, statements_of(node))
+    except RecursionError:
+        what = "code that is nested this deeply"
+        raise lowering.unsupported(what, node, "split the function") from None
     block = lowering.builder.block(tuple(param.var for param in params), result)
     return Function(
         target.function.__name__,

@@ -103,7 +103,7 @@ class Captures:
         value = capture.read()
         if not capture.steps:
             self._roots[capture.name, id(capture.scope)] = value
-        if isinstance(value, _STATIC):
+        if type(value) in _STATIC:
             self.rest_on(capture, value)
             return Const(value)
         if type(value) in _NUMBERS and self._is_library(capture):
@@ -214,7 +214,7 @@ def is_hoisted(value: Any) -> bool:
     """Whether `value` is an array, a number, or a pytree that is not a leaf."""
     if isinstance(value, jax.Array | np.ndarray | np.generic) or type(value) in _NUMBERS:
         return True
-    if isinstance(value, _STATIC) or is_function_like(value):
+    if type(value) in _STATIC or is_function_like(value):
         return False
     return is_pytree(value)
 
@@ -229,6 +229,6 @@ def holds_functions(container: Any) -> bool:
         if type(item) in _PLAIN_CONTAINERS:
             if holds_functions(item):
                 return True
-        elif not is_hoisted(item) and not isinstance(item, _STATIC):
+        elif not is_hoisted(item) and type(item) not in _STATIC:
             return True
     return False

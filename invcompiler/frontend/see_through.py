@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from invcompiler.frontend.callables import is_same_value_wrapper
-from invcompiler.frontend.expressions import dict_items
+from invcompiler.frontend.expressions import attribute_of, dict_items
 from invcompiler.frontend.lowering import Lowering, Unfollowed
 from invcompiler.frontend.mutation import changed_by_method
 from invcompiler.frontend.structure import is_open
@@ -35,6 +35,10 @@ def see_through(
         return None
     if is_same_value_wrapper(fn.value) and len(args) == 1 and isinstance(args[0], Ref | Closure):
         return args[0]
+    if fn.value is getattr and len(args) == 2 and isinstance(args[1], Const):
+        return attribute_of(lowering, args[0], args[1].value, node)
+    if fn.value is isinstance and len(args) == 2 and isinstance(args[0], Display):
+        return _is_instance(args[0].kind, args[1])
     if isinstance(fn.value, type) and any(isinstance(arg, Star) for arg in args):
         return None
     build = _BUILDERS.get(fn.value) if isinstance(fn.value, type | functools.partial) else None
@@ -45,6 +49,13 @@ def see_through(
     if fn.value is dataclasses.replace and args:
         return _replaced(args[0], dict(kwargs))
     return None
+
+
+def _is_instance(kind: type, classes: Tree) -> Tree | None:
+    options = classes.items if isinstance(classes, Display) else (classes,)
+    if not all(isinstance(option, Ref) and isinstance(option.value, type) for option in options):
+        return None
+    return Const(any(issubclass(kind, option.value) for option in options))  # type: ignore[union-attr]
 
 
 # ---- built-in containers ------------------------------------------------------------------------

@@ -32,6 +32,7 @@ class Jump(enum.Enum):
 
     BREAK = "break"
     CONTINUE = "continue"
+    RAISE = "raise"
 
 
 Ending = Tree | Jump | None
@@ -49,6 +50,7 @@ def run(
     while at < len(statements):
         node = statements[at]
         at += 1
+        lowering.unit.count(node)
         match node:
             case ast.Return():
                 return returned(lowering, node)
@@ -56,6 +58,8 @@ def run(
                 return Jump.BREAK
             case ast.Continue():
                 return Jump.CONTINUE
+            case ast.Raise():
+                return Jump.RAISE
             case ast.If() if has_jump(lowering, node):
                 return decide(lowering, node, _after(statements, at, rest))
             case ast.With() if is_transparent_context(lowering, node):
@@ -72,7 +76,8 @@ def function_result(lowering: Lowering, statements: list[ast.stmt]) -> Tree:
         ending = run(lowering, statements, 0, lambda inner: Const(None))
     except Unfollowed as unfollowed:
         raise lowering.unsupported(unfollowed.what, unfollowed.node, unfollowed.hint) from None
-    assert ending is not None and not isinstance(ending, Jump)
+    if ending is None or isinstance(ending, Jump):
+        raise lowering.unsupported("a function that always raises", lowering.unit.node)
     return ending
 
 
@@ -142,7 +147,7 @@ def value_of(lowering: Lowering, node: ast.expr, name: str | None) -> Tree:
 # ---- decisions ----------------------------------------------------------------------------------
 
 
-_JUMPS = frozenset({ast.Return, ast.Break, ast.Continue})
+_JUMPS = frozenset({ast.Return, ast.Break, ast.Continue, ast.Raise})
 
 
 def has_jump(lowering: Lowering, node: ast.stmt) -> bool:
@@ -154,7 +159,7 @@ def jumps(node: ast.stmt) -> bool:
     pending: list[ast.AST] = [node]
     while pending:
         part = pending.pop()
-        if isinstance(part, ast.Return | ast.Break | ast.Continue):
+        if isinstance(part, ast.Return | ast.Break | ast.Continue | ast.Raise):
             return True
         if isinstance(part, ast.stmt) and not isinstance(part, ast.FunctionDef | ast.ClassDef):
             pending.extend(child for child in ast.iter_child_nodes(part))
@@ -179,17 +184,17 @@ def shown_rows(lowering: Lowering, node: ast.For) -> tuple[Tree, ...]:
     return items
 
 
-def unroll(lowering: Lowering, node: ast.For, items: tuple[Tree, ...]) -> Tree | None:
+def unroll(lowering: Lowering, node: ast.For, items: tuple[Tree, ...]) -> Ending:
     """Lower the body once for each item; return what it returns, if it does."""
     for item in items:
         bind_target(lowering, node.target, item)
         ending = run(lowering, node.body)
         if ending is Jump.BREAK:
             return None
-        if ending is not None and not isinstance(ending, Jump):
+        if ending is not None and ending is not Jump.CONTINUE:
             return ending
     ending = run(lowering, node.orelse)
-    if isinstance(ending, Jump):
+    if ending is Jump.BREAK or ending is Jump.CONTINUE:
         raise Unfollowed("a jump out of the `else` of a loop", node)
     return ending
 
@@ -197,7 +202,8 @@ def unroll(lowering: Lowering, node: ast.For, items: tuple[Tree, ...]) -> Tree |
 @statement(ast.If)
 def if_(lowering: Lowering, node: ast.If) -> None:
     ending = decide(lowering, node, None)
-    assert ending is None
+    if ending is not None:
+        raise Unfollowed("a `raise` statement", node)
 
 
 def decide(lowering: Lowering, node: ast.If, rest: Rest | None) -> Ending:
@@ -208,10 +214,6 @@ def decide(lowering: Lowering, node: ast.If, rest: Rest | None) -> Ending:
     else:
         predicate = value_of(lowering, node.test, None)
     truth = truth_of(predicate)
-    if truth is None and node.body and raises(node.body):
-        truth = False
-    elif truth is None and node.orelse and raises(node.orelse):
-        truth = True
     if truth is not None:
         return run(lowering, sides[0 if truth else 1], 0, rest)
     endings: list[Ending] = []
@@ -219,13 +221,26 @@ def decide(lowering: Lowering, node: ast.If, rest: Rest | None) -> Ending:
     def side(statements: list[ast.stmt]):
         def lower(inner: Lowering) -> Tree | None:
             ending = run(inner, statements, 0, rest)
+            if ending is Jump.RAISE:
+                raise SideRaises(statements)
             endings.append(ending)
             return None if isinstance(ending, Jump) else ending
 
         return lower
 
-    result = fork(lowering, BranchKind.IF, predicate, [side(s) for s in sides], node)
+    try:
+        result = fork(lowering, BranchKind.IF, predicate, [side(s) for s in sides], node)
+    except SideRaises as raises:
+        return run(lowering, sides[1 if raises.statements is sides[0] else 0], 0, rest)
     return _ending(lowering, endings, result, node)
+
+
+class SideRaises(Exception):
+    """One side of an `if` ends in an exception: the `if` says what is true of the values, as an assertion does."""
+
+    def __init__(self, statements: list[ast.stmt]):
+        super().__init__()
+        self.statements = statements
 
 
 def _ending(lowering: Lowering, endings: list[Ending], result: Tree | None, node) -> Ending:
@@ -234,11 +249,6 @@ def _ending(lowering: Lowering, endings: list[Ending], result: Tree | None, node
     if Jump.CONTINUE in endings:
         return Jump.CONTINUE
     return result
-
-
-def raises(statements: list[ast.stmt]) -> bool:
-    """Whether running `statements` ends in an exception: then they are an assertion."""
-    return isinstance(statements[-1], ast.Raise) and not any(map(jumps, statements))
 
 
 # ---- assignment ---------------------------------------------------------------------------------

@@ -617,3 +617,68 @@ def printing(x):
 @program(V)
 def non_ascii(x):
     größe = x * 2; é = größe + 1; return é + größe  # fmt: skip  # noqa: E702
+
+
+@program(V, 4)
+def appends_that_may_not_happen(x, n):
+    ys = []
+    zs = [x]
+    for i in range(n):
+        if i > 1:
+            ys.append(x * i)
+        zs.append(i)
+        zs.append(-i)
+    return ys, zs
+
+
+@program(V, 3)
+def items_set_in_a_loop(x, n):
+    state = [x, x + 1]
+    d = {"a": x}
+    for _ in range(n):
+        state[0] = state[1] * 2
+        d["a"] = d["a"] + 1
+    return state, d
+
+
+@program(V, "double")
+@program(V, "negate")
+def ends_in_raise(x, kind):
+    if kind == "double":
+        return x * 2
+    if kind == "negate":
+        return -x
+    raise ValueError(kind)
+
+
+@program(V, 2)
+def raises_in_else(x, n):
+    if n == 2:
+        y = x
+    elif n == 3:
+        y = x * 2
+    else:
+        raise ValueError
+    return y
+
+
+@program(V)
+def introspection(x):
+    s = State(x, 2)
+    if isinstance(s, tuple) and not isinstance([s], tuple):
+        return getattr(s, "position") + getattr(x, "ndim")  # noqa: B009
+    return x
+
+
+@program(V, 2, 3)
+def chain_of_comparisons(x, a, b):
+    return x * (1 < a < b), 1 < 2 < 3, 3 > 2 > 5
+
+
+@program(V, 3)
+def alias_of_collecting_list(x, n):
+    parts = [x]
+    other = parts
+    for i in range(n):
+        parts.append(x * i)
+    return other

@@ -15,6 +15,11 @@ LISTED = [jnp.tanh]
 REFUSED: list = []
 
 
+class Box:
+    def __init__(self, parts):
+        self.parts = parts
+
+
 def refused(f):
     REFUSED.append(f)
     return f
@@ -156,6 +161,36 @@ def aliased_in_while(x):
     while len(parts) < 3:
         parts.append(x)  # ~
     return other
+
+
+@refused
+def inner_function_changes(x):
+    parts = []
+
+    def add(y):
+        parts.append(y)  # ~
+
+    add(x)
+    return parts
+
+
+@refused
+def called_for_effect(x, box):
+    box.update_all(x)  # ~
+    return box
+
+
+@refused
+def retained_list(x):
+    parts = [x]
+    box = Box(parts)
+    parts.append(x)  # ~
+    return box
+
+
+@refused
+def always_raises(x):  # ~
+    raise ValueError(x)
 
 
 @pytest.mark.parametrize("function", REFUSED, ids=lambda f: f.__name__)
