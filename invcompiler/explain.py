@@ -13,6 +13,7 @@ from invcompiler.schedule.blocked import spelled
 from invcompiler.schedule.facts import symbolic_facts
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
+    Accumulate,
     CallInverse,
     Collect,
     Forward,
@@ -102,6 +103,8 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names([step.part]), "a part of what is known", step.part.span
         case Join():
             return _names([step.whole]), "its known parts joined", step.whole.span
+        case Accumulate(whole=whole):
+            return _names([whole]), "its first element and its differences", whole.span
         case Collect():
             return _names(step.solved), "collected, a linear system", step.values[0].span
         case CallInverse(equation=equation):

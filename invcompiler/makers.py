@@ -161,7 +161,9 @@ class InverseMaker:
 
     def generic(self) -> Program | ShapeError:
         """Return the program for any shapes, or the ShapeError that says that there is none."""
-        facts = symbolic_facts(self.function, self._examples(), unknown=self.unknown)
+        facts = symbolic_facts(
+            self.function, self._examples(), unknown=self.unknown, defaults=False
+        )
         try:
             return self._compile(facts)
         except ShapeError as error:

@@ -75,7 +75,7 @@ def _side(
     inner.back(cots)
     result = tuple(cots.whole(cots.take(var), var, lambda v: True) for var in outer)
     back = emit.block((), Display(tuple, result))
-    return Side(inner.forward, back, choose(inner.forward.equations, back, ()))
+    return Side(inner.forward, back, choose(inner.forward, back, ()))
 
 
 # ---- what the sides keep ------------------------------------------------------------------------------

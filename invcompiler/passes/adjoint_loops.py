@@ -76,7 +76,7 @@ def step(walk: Walk, loop: Loop) -> Pullback:
     inner.block(loop.body)
     back = _back(walk, inner, loop)
     items = loop.body.params[len(loop.init) :]
-    kept = choose(inner.forward.equations, back.block, items, loop.body.params)
+    kept = choose(inner.forward, back.block, items, loop.body.params)
     stacks = _forward(walk.forward, inner.forward, loop, kept)
     return lambda cots: _pull(cots, loop, back, kept, stacks)
 

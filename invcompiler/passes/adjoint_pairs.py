@@ -185,7 +185,7 @@ class Pairs:
         captured = [var for var, _ in self.captures.values()]
         back = map_block(rename, back)
         equations = tuple(walk.forward.equations)
-        kept = choose(equations, back, (*params, *outputs, *captured))
+        kept = choose(walk.forward, back, (*params, *outputs, *captured))
         given = tuple(n for n, var in enumerate(params) if var in kept.free)
         taken = tuple(var for var in kept.free if var in outputs and var not in params)
         used = tuple(var for var in kept.free if var in captured)
@@ -227,9 +227,25 @@ def positional(
     source: Function,
     names: Mapping[Var, str] | None = None,
 ) -> Function:
-    body = fresh_block(replace(body, params=tuple(params)), {}, names)
+    body = fresh_block(_named_params(body, tuple(params), names or {}), {}, names)
     kinds = tuple(Param(var, _POSITIONAL) for var in body.params)
     return Function(name, kinds, body, span=source.span)
+
+
+def _named_params(body: Block, params: tuple[Var, ...], names: Mapping[Var, str]) -> Block:
+    """Return `body` with params that have names, each another one."""
+    taken: set[str] = set()
+    new = []
+    for var in params:
+        wish = name = var.name or names.get(var) or "value"
+        number = 1
+        while name in taken:
+            name, number = f"{wish}_{number}", number + 1
+        taken.add(name)
+        new.append(Var(name, var.span))
+    values = dict(zip(params, new, strict=True))
+    body = map_block(lambda var: values.get(var, var), body)
+    return replace(body, params=tuple(new))
 
 
 def _result_name(function: Function) -> Var:

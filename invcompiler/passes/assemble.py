@@ -23,7 +23,7 @@ from invcompiler.passes.shape_answers import (
     size_tree,
 )
 from invcompiler.rules.registry import Kind
-from invcompiler.schedule.plan import Collect, Isolate, Join, Read
+from invcompiler.schedule.plan import Accumulate, Collect, Isolate, Join, Read
 from invcompiler.schedule.positions import END, Position, plus
 from invcompiler.schedule.regions import (
     Elements,
@@ -195,6 +195,20 @@ def join(emitter: Emitter, step: Join) -> Tree:
     if len(spans) == len(regions) and all(p.compact for p in pieces):
         return _chained(emitter, spans, values)
     return _scattered(emitter, step.whole, pieces, values)
+
+
+def accumulate(emitter: Emitter, step: Accumulate) -> Tree:
+    """Return the running sum of the first element and the differences."""
+    builder = emitter.builder
+    region = step.first.region
+    assert isinstance(region, Span1)
+    first = emitter.value(step.first.source)
+    if region.squeezed:
+        first = call(builder, jnp.expand_dims, first, Const(region.axis))
+    axis = {"axis": Const(region.axis)}
+    joined = Display(list, (first, emitter.value(step.differences)))
+    whole = call(builder, jnp.concatenate, joined, **({} if region.axis == 0 else axis))
+    return call(builder, jnp.cumsum, whole, **axis)
 
 
 def _container(

@@ -11,6 +11,7 @@ from invcompiler.ir.walk import leaves, operands
 from invcompiler.schedule.affine import trees_of
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
+    Accumulate,
     CallInverse,
     Collect,
     Forward,
@@ -62,6 +63,8 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (source,)
         case Join(pieces=pieces):
             return tuple(piece.source for piece in pieces)
+        case Accumulate(first=first, differences=differences):
+            return (first.source, differences)
         case Collect(values=values, rows=rows, offsets=offsets):
             return (*values, *_in_coefficients((*offsets, *(c for row in rows for c in row))))
         case CallInverse(sources=sources, known=known):

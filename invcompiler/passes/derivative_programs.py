@@ -55,9 +55,36 @@ def subject(function: Function, args: tuple, kwargs: dict[str, Any]) -> Subject:
 
     Raises what `function` raises for them.
     """
+    function = _fixed(function, len(args), tuple(kwargs))
     function = replace(function, body=inline_closures(function.body))
     avals = abstract_run(function, [(args, kwargs)])
     return Subject(settle_branches(function, avals), avals)
+
+
+def _fixed(function: Function, given: int, names: tuple[str, ...]) -> Function:
+    """Give a function with `*args` or `**options` a parameter for each argument that it is called with."""
+    kinds = {param.kind for param in function.params}
+    if kinds.isdisjoint((_VAR_POSITIONAL, ParameterKind.VAR_KEYWORD)):
+        return function
+    params: list[Param] = []
+    values: dict[Var, Tree] = {}
+    known = {param.var.name for param in function.params}
+    for param in function.params:
+        if param.kind is _VAR_POSITIONAL:
+            extra = [Var(f"{param.var.name}_{i}") for i in range(given - len(params))]
+            params = [replace(p, default=None) for p in params] if extra else params
+            params += [Param(var, ParameterKind.POSITIONAL_OR_KEYWORD) for var in extra]
+            values[param.var] = Display(tuple, tuple(extra))
+        elif param.kind is ParameterKind.VAR_KEYWORD:
+            named = [Var(name) for name in names if name not in known]
+            params += [Param(var, ParameterKind.KEYWORD_ONLY) for var in named]
+            keys = tuple(var.name for var in named)
+            values[param.var] = Display(dict, tuple(named), keys)
+        else:
+            params.append(param)
+    body = map_block(lambda var: values.get(var, var), function.body)
+    body = replace(body, params=tuple(param.var for param in params))
+    return replace(function, params=tuple(params), body=body)
 
 
 def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Function:
@@ -79,8 +106,7 @@ def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functio
         for p in params
         if p.kind not in _ARGS
     )
-    captured = tuple((var.name, var) for var, _ in forward.captures)
-    pair = emit.apply(Ref(forward, forward.name), args, (*named, *captured))
+    pair = emit.apply(Ref(forward, forward.name), args, named)
     value, residuals = (
         emit.apply(GETITEM, (pair, Const(i)), name=name, arity=2)
         for i, name in enumerate((_output_name(function).name, "residuals"))
@@ -90,7 +116,9 @@ def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functio
     every = tuple(sorted(every, key=lambda p: p.kind))
     block = emit.block(tuple(p.var for p in every), Display(tuple, (value, bars)))
     name = f"{_name(function)}_vjp"
-    return Function(name, every, block, forward.captures, function.depends, function.span)
+    defaults = {v for p in params if p.default is not None for v in leaves(p.default)}
+    captures = tuple(entry for entry in forward.captures if entry[0] in defaults)
+    return Function(name, every, block, captures, function.depends, function.span)
 
 
 _VAR_POSITIONAL = ParameterKind.VAR_POSITIONAL
@@ -105,7 +133,7 @@ def adjoint_pair(of: Subject, chosen: Sequence[Var], single: bool) -> tuple[Func
     block = back.block((), _bars(cots, chosen, single))
     block, captures = _with_captures(of.function, block, pairs)
     free = (*of.params, *captures)
-    kept = choose(tuple(walk.forward.equations), block, free)
+    kept = choose(walk.forward, block, free)
     residuals = (*kept.free, *kept.residuals)
     forward = _forward(of, walk, Display(tuple, residuals), pairs)
     source = Var("residuals")
@@ -189,8 +217,8 @@ def pullback_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functi
     return named(dead_code(made), walk.forward.names)
 
 
-def tangent_program(of: Subject, chosen: Sequence[Var], single: bool) -> Function:
-    """Return `f_jvp(primals, tangents) -> (y, y_dot)`; a tangent for each of `chosen`."""
+def tangent_program(of: Subject, chosen: Sequence[Var], given: int) -> Function:
+    """Return `f_jvp(primals, tangents) -> (y, y_dot)`: so many primals, and a tangent for each of `chosen`."""
     function = of.function
     twins = Twins()
     for var, capture in function.captures:
@@ -198,8 +226,10 @@ def tangent_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functio
     dots, block, names = forward(function, chosen, of.avals, twins)
     primals, tangents = Var("primals"), Var("tangents")
     inner = Emission(of.avals)
-    items = inner.items(primals, len(of.params), [var.name for var in of.params])
-    values = dict(zip(of.params, items, strict=True))
+    passed, left = of.params[:given], function.params[given:]
+    items = inner.items(primals, given, [var.name for var in passed])
+    values = dict(zip(passed, items, strict=True))
+    values.update((param.var, param.default) for param in left if param.default is not None)
     items = inner.items(tangents, len(dots), [var.name for var in dots])
     values.update(zip(dots, items, strict=True))
     body = Block((primals, tangents), (*inner.equations, *block.equations), block.result)
@@ -239,7 +269,8 @@ def _output_name(function: Function) -> Var:
 
 
 def _name(function: Function) -> str:
-    return function.name if function.name.isidentifier() else "f"
+    name = function.name.strip("_")
+    return name if name.isidentifier() else "f"
 
 
 def _with_captures(

@@ -36,6 +36,9 @@ from invcompiler.ir.walk import leaves
 from invcompiler.passes.avals import Avals, Held, Known, abstract
 from invcompiler.passes.containers import container
 
+CONCRETE = (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError)
+"""What JAX raises where the value of an array decides."""
+
 _SHAPE_ATTRIBUTES = ("shape", "ndim", "size")
 _SHAPE_FUNCTIONS: dict[Any, Callable[[Any], Any]] = {
     jnp.shape: lambda x: tuple(jnp.shape(x)),
@@ -133,7 +136,13 @@ class Emission(Builder):
         if any(operand not in met or _is_held(met[operand]) for operand in inputs):
             return
         paths = list(self.avals.paths(inputs))
-        met[var] = {
+        try:
+            met[var] = self._abstract(equation, inputs, paths)
+        except CONCRETE:
+            return  # it can be seen at run time only
+
+    def _abstract(self, equation: Apply, inputs: list[Var], paths: list) -> dict:
+        return {
             path: _abstract_apply(equation, {v: self.avals._at(v, path).value for v in inputs})  # type: ignore[union-attr]
             for path in paths
         }

@@ -35,6 +35,7 @@ from invcompiler.passes.shape_answers import answer_query
 from invcompiler.passes.templates import instantiate
 from invcompiler.schedule.functions import Entered, FunctionPlan
 from invcompiler.schedule.plan import (
+    Accumulate,
     CallInverse,
     Collect,
     Forward,
@@ -126,7 +127,7 @@ class _Writer:
             body=with_names(block, emitter.wishes),
             captures=function.captures,
             depends=function.depends,
-            doc=self._doc(),
+            doc=self._doc(emitter.assumptions),
             span=function.span,
         )
 
@@ -135,9 +136,11 @@ class _Writer:
         outputs = self.plan.outputs
         if len(outputs) == 1:
             emitter.take_apart(outputs[0], output)
+            emitter.taken = set()
             return
         for number, tree in enumerate(outputs):
             emitter.take_apart(tree, emitter.item(output, number, len(outputs)))
+        emitter.taken = set()
 
     def _result(self, emitter: Emitter) -> Tree:
         unknown = [emitter.value(var) for var in self.plan.unknown]
@@ -147,7 +150,10 @@ class _Writer:
         ildj = emitter.log_det.total(emitter)
         return Display(tuple, (x, ildj)) if self.product.inverse else ildj
 
-    def _doc(self) -> str:
+    def _doc(self, assumptions: list[str]) -> str:
+        return "\n\n".join([self._title(), *dict.fromkeys(assumptions)])
+
+    def _title(self) -> str:
         function = self.plan.function
         names = " and ".join(p.var.name or "?" for p in function.params if p.var in self.plan.unknown)
         what = {
@@ -198,6 +204,8 @@ class Emitter:
         self.builder = Builder() if parent is None else parent.builder.nested()
         self.values: dict[Var, Tree] = {} if parent is None else dict(parent.values)
         self.wishes: dict[Var, str] = {} if parent is None else parent.wishes
+        self.assumptions: list[str] = [] if parent is None else parent.assumptions
+        self.taken: set[str] = set()  # names of other outputs, while they are bound
         self.given = frozenset(plan.plan.given)
         self.log_det = LogDet(inverter.product.batch_ndims, inverter.product.forward)
 
@@ -221,7 +229,7 @@ class Emitter:
     def bind(self, var: Var, value: Tree) -> None:
         """Note what the forward var is worth; the new value should go by its name."""
         self.values[var] = value
-        name = self.context.name_of(var)
+        name = self.context.name_of(var, self.taken)
         if isinstance(value, Var) and name is not None and value.name != name:
             self.wishes.setdefault(value, name)
 
@@ -238,6 +246,8 @@ class Emitter:
                 else:
                     part = self.attribute(value, tree.keys[number])
                 self.take_apart(item, part)
+                if isinstance(part, Var) and part in self.wishes:
+                    self.taken.add(self.wishes[part])
 
     def item(self, value: Tree, key: Any, arity: int | None) -> Tree:
         return getitem(self.builder, value, key, arity=arity)
@@ -263,6 +273,8 @@ class Emitter:
                 self.bind(step.part, assemble.read(self, step))
             case Join():
                 self.bind(step.whole, assemble.join(self, step))
+            case Accumulate():
+                self.bind(step.whole, assemble.accumulate(self, step))
             case Collect():
                 assemble.collect(self, step)
             case CallInverse():
@@ -319,6 +331,13 @@ class Emitter:
         self.take_apart(
             step.solved[0] if len(step.solved) == 1 else Display(tuple, step.solved), x
         )
+
+    def assume_shapes(self, trees: list[Tree], like: Var) -> None:
+        """Note in the docstring that values are taken to have one element for each of `like`: nothing in the text tells."""
+        names = [f"`{tree.name}`" for tree in trees if isinstance(tree, Var) and tree.name]
+        name = self.context.name_of(like)
+        if names and name:
+            self.assumptions.append(f"Holds for {' and '.join(names)} of the shape of `{name}`.")
 
     # ---- questions --------------------------------------------------------------------------
 

@@ -170,7 +170,10 @@ def _is_full(emitter: Emitter, step: Isolate, template: Any) -> bool:
         return False
     # A value that is computed from recovered ones has one entry for each element, by all usage;
     # where shapes are known, this is decided by them.
-    return any(emitter.is_recovered(tree) for tree in others)
+    if not any(emitter.is_recovered(tree) for tree in others):
+        return False
+    emitter.assume_shapes(others, step.solved)
+    return True
 
 
 # ---- sums ---------------------------------------------------------------------------------------

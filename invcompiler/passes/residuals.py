@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import jax
 import jax.numpy as jnp
 
 from invcompiler.ir.nodes import (
@@ -25,6 +26,8 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import free_vars, operands
+from invcompiler.passes.avals import Held
+from invcompiler.passes.emission import Emission
 from invcompiler.rules.canonical import canonical
 
 _VIEWS = frozenset(
@@ -45,27 +48,77 @@ class Kept:
     free: tuple[Var, ...]
 
 
-def choose(
-    forward: Iterable[Equation], back: Block, free: Iterable[Var], bound: Iterable[Var] = ()
-) -> Kept:
+def choose(forward: Emission, back: Block, free: Iterable[Var], bound: Iterable[Var] = ()) -> Kept:
     """Decide how `back` gets the primals that it reads.
 
-    `forward` are the equations of the walk forward, `bound` its other vars (parameters of the block), and `free` those that
-    cost nothing to have.
+    `forward` is the walk forward, `bound` its other vars (parameters of the block), and `free` those that cost
+    nothing to have.
     """
-    made = {out: equation for equation in forward for out in equation.outs}
+    made = {out: equation for equation in forward.equations for out in equation.outs}
     at_hand = dict.fromkeys(free)
     local = {*made, *bound, *at_hand}
-    needed = dict.fromkeys(var for var in free_vars(back) if var in local)
+    read = dict.fromkeys(var for var in free_vars(back) if var in local)
+    again = _Again(forward, made, at_hand)
+    for var in read:
+        if not again.can_keep(var):
+            again.compute(var)
+    needed = {var: None for var in (*read, *again.needs) if var not in again.done}
     roots = {var: _root(var, made, at_hand, needed) for var in needed}
-    residuals = tuple(var for var in needed if roots[var] is var and var not in at_hand)
     views: dict[Equation, None] = {}
     for var in needed:
         if roots[var] is not var:
             _chain(var, roots[var], made, views)
-    read = {operand for equation in views for operand in operands(equation)} | set(needed)
-    used = tuple(var for var in at_hand if var in read)
-    return Kept(residuals, tuple(views), used)
+    views.update(again.equations)
+    residuals = tuple(var for var in needed if roots[var] is var and var not in at_hand)
+    used = {operand for equation in views for operand in operands(equation)} | set(needed)
+    return Kept(residuals, tuple(views), tuple(var for var in at_hand if var in used))
+
+
+@dataclass(eq=False)
+class _Again:
+    """What is computed again because it is a constant, or nothing that can be handed over, such as `x.at`."""
+
+    forward: Emission
+    made: dict[Var, Equation]
+    at_hand: dict[Var, None]
+    equations: dict[Equation, None] = field(default_factory=dict)
+    needs: dict[Var, None] = field(default_factory=dict)
+    done: set[Var] = field(default_factory=set)
+
+    def can_keep(self, var: Var) -> bool:
+        if var in self.at_hand or not isinstance(self.made.get(var), Apply):
+            return True
+        known = self.forward.ask(_is_handed_over, var)
+        return (known is None or known.value) and not self.is_constant(var)
+
+    def is_constant(self, var: Var) -> bool:
+        """Whether `var` is made by functions of jax's own from nothing but constants."""
+        equation = self.made.get(var)
+        if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
+            return False
+        module = str(getattr(equation.fn.value, "__module__", ""))
+        return module.startswith(_CHEAP) and all(map(self.is_constant, operands(equation)))
+
+    def compute(self, var: Var) -> None:
+        if var in self.done:
+            return
+        self.done.add(var)
+        equation = self.made[var]
+        for operand in operands(equation):
+            if operand in self.at_hand or operand not in self.made:
+                continue
+            if self.can_keep(operand):
+                self.needs[operand] = None
+            else:
+                self.compute(operand)
+        self.equations[equation] = None
+
+
+_CHEAP = ("jax.numpy", "jax.lax", "_operator", "builtins")
+
+
+def _is_handed_over(aval: object) -> bool:
+    return not any(isinstance(leaf, Held) or callable(leaf) for leaf in jax.tree.leaves(aval))
 
 
 def _root(var: Var, made: dict, at_hand: dict, needed: dict) -> Var:

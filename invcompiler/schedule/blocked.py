@@ -18,6 +18,7 @@ from invcompiler.errors import (
     ShapeError,
     UnsupportedSyntaxError,
 )
+from invcompiler.ir.interval import REAL
 from invcompiler.ir.nodes import (
     Apply,
     Branch,
@@ -138,8 +139,9 @@ def _encloses(outer: Span, inner: Span) -> bool:
 
 
 def _branching(refusal: Branching, equation: Equation, facts: dict) -> InversionError:
-    name = getattr(refusal.rule.fn, "__name__", refusal.rule.name)
-    facts["label"] = f"several arguments of `{name}` give one value, on {refusal.interval}"
+    assert isinstance(equation, Apply)
+    where = "of an unknown real number" if refusal.interval == REAL else f"on {refusal.interval}"
+    facts["label"] = f"{spelled(equation)} {where}: several arguments give one value"
     facts["hint"] = (
         "say where the argument lives, with `domain=` if it is the unknown itself (`domain=\"positive\"`, "
         "`domain=inv.Interval(lo, hi)`), else with `inv.assume(value, domain)`"

@@ -19,7 +19,16 @@ from invcompiler.rules.canonical import Call, canonical
 from invcompiler.rules.registry import InverseRule, inverse_rules
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.positions import END, SIZE, Position, linear, plus, symbol, terms_of
-from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permuted, Region, Span1
+from invcompiler.schedule.regions import (
+    Elements,
+    Except,
+    Item,
+    Masked,
+    Permuted,
+    Piece,
+    Region,
+    Span1,
+)
 from invcompiler.schedule.taint import tainted
 
 
@@ -213,6 +222,15 @@ class Context:
                 constant += shift
         return linear(terms, constant)
 
+    def is_first(self, piece: Piece, axis: int, whole: Var) -> bool:
+        """Whether a piece is the first element along `axis`."""
+        region = piece.region
+        if not isinstance(region, Span1) or not piece.compact or region.step != 1:
+            return False
+        rank = self.facts.rank(whole)
+        same = region.axis == axis or {region.axis, axis} <= {0, -1} and rank in (None, 1)
+        return same and (region.start, region.stop) == (0, 1)
+
     def may_end(self, whole: Var, axis: int, position: Position) -> bool:
         """Whether an unknown of unknown shape ends at `position` if it is like the output (verified when it is called)."""
         if whole not in self.unknown or len(self.unknown) != 1 or self.concrete_shape(whole):
@@ -365,16 +383,20 @@ class Context:
 
     # ---- names ------------------------------------------------------------------------------
 
-    def name_of(self, var: Var) -> str | None:
-        """Return the name of a value; one without a name goes by that of the unknown that it was made of."""
+    def name_of(self, var: Var, taken: Iterable[str] = ()) -> str | None:
+        """Return the name of a value; one without a name goes by that of an unknown that it was made of, not by one of `taken`."""
+        waiting, seen = [var], {var}
         for _ in range(_FURTHEST):
-            made = self.defining.get(var)
-            if var.name is not None or not isinstance(made, Apply):
-                return var.name
-            inner = [v for v in operands(made) if v in self.tainted]
-            if not inner:
+            if not waiting:
                 return None
-            var = inner[0]
+            var = waiting.pop(0)
+            if var.name is not None and var.name not in taken:
+                return var.name
+            made = self.defining.get(var)
+            if var.name is None and isinstance(made, Apply):
+                new = [v for v in operands(made) if v in self.tainted and v not in seen]
+                seen.update(new)
+                waiting = [*new, *waiting]
         return None
 
     # ---- likeness ---------------------------------------------------------------------------

@@ -88,6 +88,20 @@ class Join:
 
 
 @dataclass(frozen=True, eq=False)
+class Accumulate:
+    """Put a whole together from its first element along an axis and its differences (`jnp.diff`)."""
+
+    whole: Var
+    first: Piece
+    differences: Var
+    axis: int
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.whole,)
+
+
+@dataclass(frozen=True, eq=False)
 class Collect:
     """Solve an elementwise linear system: `values[i] == sum(rows[i][j] * solved[j]) + offsets[i]`.
 
@@ -162,7 +176,7 @@ class InvertBranch:
 
 
 Step = Union[
-    Forward, ShapeQuery, Isolate, Read, Join, Collect, CallInverse, InvertLoop, InvertBranch
+    Forward, ShapeQuery, Isolate, Read, Join, Accumulate, Collect, CallInverse, InvertLoop, InvertBranch
 ]
 
 

@@ -22,7 +22,7 @@ from invcompiler.rules.canonical import Call
 from invcompiler.schedule import affine, blocked, calls, isolate, loops, views
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.cover import covers, region_within
-from invcompiler.schedule.plan import Forward, Join, Plan, Read, ShapeQuery, Step
+from invcompiler.schedule.plan import Accumulate, Forward, Join, Plan, Read, ShapeQuery, Step
 from invcompiler.schedule.regions import Agreement, Masked, Piece, View
 
 
@@ -110,6 +110,8 @@ class Solver:
             self.retry(relation)
         for agreement in self.graph.agreements.get(var, ()):
             self.agree(agreement, var)
+        for whole in self.graph.difference_of.get(var, ()):
+            self.accumulate(whole)
 
     def forward(self, equation: Equation) -> None:
         if equation in self.used or all(out in self.known for out in equation.outs):
@@ -151,6 +153,9 @@ class Solver:
             return
         pieces.append(piece)
         self.events.append(lambda: self.retry_call(whole))
+        self.accumulate(whole)
+        if whole in self.known:
+            return
         chosen = covers(whole, pieces, self.context)
         if chosen is not None:
             self.take(Join(whole, chosen))
@@ -167,6 +172,16 @@ class Solver:
             if agreement.region == piece.region and not piece.compact:
                 self.add_piece(agreement.other_than(whole), piece)
         self.carry_piece(whole, piece)
+
+    def accumulate(self, whole: Var) -> None:
+        """Recover a whole from its first element and its differences."""
+        if whole in self.known:
+            return
+        for differences, axis in self.graph.differences.get(whole, ()):
+            for piece in self.pieces.get(whole, ()):
+                if differences in self.known and self.context.is_first(piece, axis, whole):
+                    self.take(Accumulate(whole, piece, differences, axis))
+                    return
 
     def retry_call(self, whole: Var) -> None:
         """A call whose value is known in part may be enough to call its inverse."""

@@ -70,9 +70,12 @@ class Graph:
         self.views_of_part: dict[Var, list[View]] = defaultdict(list)
         self.agreements: dict[Var, list[Agreement]] = defaultdict(list)
         self.awaiting: dict[Var, list[View | Agreement]] = defaultdict(list)
+        self.differences: dict[Var, list[tuple[Var, int]]] = defaultdict(list)
+        self.difference_of: dict[Var, list[Var]] = defaultdict(list)
         for equation in self.equations:
             for relation in relations(equation, self):
                 self._enter(relation)
+            self._enter_difference(equation)
 
     def in_order(self) -> Iterable[Var]:
         """Yield the vars of the block, those from outside first."""
@@ -97,6 +100,18 @@ class Graph:
             self.agreements[relation.other].append(relation)
         for var in region_vars(relation.region):
             self.awaiting[var].append(relation)
+
+    def _enter_difference(self, equation: Equation) -> None:
+        """Note that an equation is `jnp.diff(x)`, which with one element of x determines it."""
+        call = self.context.call(equation) if isinstance(equation, Apply) else None
+        if call is None or call.fn is not jnp.diff:
+            return
+        given = call.arguments
+        whole, axis = given["a"], given["axis"]
+        plain = given["n"] == Const(1) and given["prepend"] == given["append"] == Const(None)
+        if plain and isinstance(whole, Var) and isinstance(axis, Const):
+            self.differences[whole].append((equation.outs[0], axis.value))
+            self.difference_of[equation.outs[0]].append(whole)
 
     # ---- `x.at[i].set(v)` -------------------------------------------------------------------
 
