@@ -6,7 +6,12 @@ from hypothesis import HealthCheck, settings
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
-    "fast", max_examples=40, derandomize=True, deadline=None, suppress_health_check=SLOW
+    "fast",
+    max_examples=40,
+    derandomize=True,
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=SLOW,
 )
 settings.register_profile(
     "thorough", max_examples=1000, deadline=None, suppress_health_check=SLOW, print_blob=True

@@ -61,6 +61,7 @@ def is_tried(rule):
         and registry.Numbers.REAL in rule.numbers
         and rule.log_slope is not None
         and spelling(rule.fn) is not None
+        and rule.fn is not lax.complex  # which has no log-det: it makes two numbers of one
     )
 
 
