@@ -118,6 +118,7 @@ class Generated:
     # ---- calling ----------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs = self._completed(args, kwargs)
         specialised, leaves = self._specialised(args, kwargs)
         try:
             return specialised.call(leaves)
@@ -127,9 +128,18 @@ class Generated:
 
     def unjitted(self, *args: Any, **kwargs: Any) -> Any:
         """Run the emitted code as it stands, one operation after the other: for a debugger."""
+        kwargs = self._completed(args, kwargs)
         specialised, _ = self._specialised(args, kwargs)
         program = specialised.program
         return program.main(*args, **kwargs, **program.bindings())
+
+    def _completed(self, args: tuple, kwargs: dict) -> dict:
+        """Return the keyword arguments with the defaults that are captured."""
+        defaults = self._maker.defaults()
+        if not defaults:
+            return kwargs
+        given = self.__signature__.bind_partial(*args, **kwargs).arguments
+        return {**{name: v for name, v in defaults.items() if name not in given}, **kwargs}
 
     def _specialised(self, args: tuple, kwargs: dict) -> tuple[Specialised, list]:
         self._refresh_quickly()

@@ -144,13 +144,16 @@ class InverseMaker:
     @property
     def signature(self) -> inspect.Signature:
         """`(y, *known)` for what goes back, the signature of the function itself for FLDJs."""
-        params = [_parameter(p) for p in self.function.params]
+        captured = dict(self.function.captures)
+        params = [_parameter(p, captured) for p in self.function.params]
         if self.request.product.forward:
             return inspect.Signature(params)
         names = {var.name for var in self.unknown}
         known = [p for p in params if p.name not in names]
         output = next(n for n in ("y", "out", "output", "y_out") if n not in {p.name for p in known})
-        first = inspect.Parameter(output, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        positional_only = any(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in known)
+        kind = "POSITIONAL_ONLY" if positional_only else "POSITIONAL_OR_KEYWORD"
+        first = inspect.Parameter(output, getattr(inspect.Parameter, kind))
         return _signature([first, *known])
 
     def reduce(self) -> Any:
@@ -264,6 +267,15 @@ class InverseMaker:
     def renewed(self) -> InverseMaker:
         return InverseMaker(self.request, self.rebuild)
 
+    def defaults(self) -> dict[str, Any]:
+        """Return today's values of the defaults that text cannot state: captured arrays, numbers of a partial."""
+        captured = dict(self.function.captures)
+        return {
+            p.var.name: captured[p.default].read()
+            for p in self.function.params
+            if isinstance(p.default, Var) and p.var not in self.unknown and p.var.name
+        }
+
     def captured(self) -> dict[str, Any]:
         return {place: capture.read() for place, capture in self._captures.items()}
 
@@ -311,9 +323,11 @@ def _parsed(domain: Any) -> Any:
     return jax.tree.map(parse_domain, domain, is_leaf=lambda d: isinstance(d, str | Interval))
 
 
-def _parameter(param: Param) -> inspect.Parameter:
+def _parameter(param: Param, captured: Mapping[Var, Capture]) -> inspect.Parameter:
     default = inspect.Parameter.empty
-    if param.default is not None:
+    if isinstance(param.default, Var):
+        default = captured[param.default].read()
+    elif param.default is not None:
         default = getattr(param.default, "value", default)
     assert param.var.name is not None
     return inspect.Parameter(param.var.name, param.kind, default=default)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from invcompiler.errors import ShapeError
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import Apply, Const, Display, Equation, Ref, Slice, Tree, Var
+from invcompiler.ir.nodes import Apply, Const, Display, Equation, Ref, Slice, Star, Tree, Var
 from invcompiler.passes import ops
 from invcompiler.passes.affine_code import solve_system
 from invcompiler.passes.ops import call, getitem, method
@@ -28,6 +28,7 @@ from invcompiler.schedule.positions import END, Position, plus
 from invcompiler.schedule.regions import (
     Elements,
     Except,
+    Form,
     Item,
     Masked,
     Permuted,
@@ -183,18 +184,48 @@ def _sections(
 def join(emitter: Emitter, step: Join) -> Tree:
     """Return the code that puts a whole together from pieces that cover it."""
     pieces = step.pieces
-    regions = [piece.region for piece in pieces]
     values = [emitter.value(piece.source) for piece in pieces]
-    if isinstance(regions[0], Item):
+    first = pieces[0].region
+    if step.form is Form.ITEMS:
         return _container(emitter, step.whole, pieces, values)
-    if isinstance(regions[0], Masked):
-        return _select(emitter, regions[0].mask, values[0], values[1])
-    if len(pieces) == 1 and pieces[0].compact:
+    if isinstance(first, Masked):
+        return _select(emitter, first.mask, values[0], values[1])
+    if step.form is Form.CHAIN and len(pieces) > 1:
+        return _chained(emitter, [p.region for p in pieces], values)  # type: ignore[misc]
+    if step.form is Form.STRIDES and _is_even(emitter, step):
+        return _interleaved(emitter, step, values)
+    if len(pieces) == 1 and pieces[0].compact and step.form is not Form.SCATTER:
         return _single(emitter, step.whole, pieces[0], values[0])
-    spans = [r for r in regions if isinstance(r, Span1) and r.step == 1]
-    if len(spans) == len(regions) and all(p.compact for p in pieces):
-        return _chained(emitter, spans, values)
     return _scattered(emitter, step.whole, pieces, values)
+
+
+def _is_even(emitter: Emitter, step: Join) -> bool:
+    """Whether all interleaved parts have one length, on the first or last axis; taken for granted where no shape is known."""
+    region = step.pieces[0].region
+    assert isinstance(region, Span1)
+    if region.axis not in (0, -1):
+        return False
+    size = emitter.context.dim(step.whole, region.axis)
+    return not isinstance(size, int) or size % region.step == 0
+
+
+def _interleaved(emitter: Emitter, step: Join, values: list[Tree]) -> Tree:
+    """Return `jnp.stack(parts, axis).reshape(...)`, which reads the parts in turn."""
+    builder = emitter.builder
+    region = step.pieces[0].region
+    assert isinstance(region, Span1)
+    rank = emitter.facts.rank(step.whole)
+    flat = rank == 1
+    axis = 1 if region.axis == 0 else -1
+    stacked = call(builder, jnp.stack, Display(list, tuple(values)), axis=Const(-1 if flat else axis))
+    if flat:
+        return method(builder, "reshape", stacked, Const(-1))
+    shape = ops.attribute(builder, values[0], "shape")
+    if region.axis == 0:
+        rest = getitem(builder, shape, Slice(Const(1), NONE, NONE))
+        return method(builder, "reshape", stacked, Const(-1), Star(rest))
+    lead = getitem(builder, shape, Slice(NONE, Const(-1), NONE))
+    return method(builder, "reshape", stacked, Star(lead), Const(-1))
 
 
 def accumulate(emitter: Emitter, step: Accumulate) -> Tree:

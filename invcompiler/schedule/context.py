@@ -93,11 +93,41 @@ class Context:
 
     def _like_output(self, var: Var) -> Like | None:
         """An unknown of which nothing is known is taken to be like the output (verified when it is called)."""
-        if var not in self.unknown or len(self.unknown) != 1 or self.facts.of(var) is not None:
+        display = self._like_display(var)
+        if display is None or self.facts.of(var) is not None or var in self.unpacked:
             return None
-        if not isinstance(self.result, Display) or var in self.unpacked:
+        if var in self.read_by_string and display.kind is not dict:
             return None
-        return Like(self.result.kind, self.result.keys, len(self.result.items))
+        return Like(display.kind, display.keys, len(display.items))
+
+    def _like_display(self, var: Tree) -> Display | None:
+        """Return the part of the result that `var` is like, if it is a display."""
+        if len(self.unknown) != 1:
+            return None
+        if var in self.unknown:
+            return self.result if isinstance(self.result, Display) else None
+        made = self.defining.get(var) if isinstance(var, Var) else None
+        if not isinstance(made, Apply) or not isinstance(made.fn, Ref):
+            return None
+        if made.fn.value is not operator.getitem or not isinstance(made.args[1], Const):
+            return None
+        outer = self._like_display(made.args[0])
+        if outer is None:
+            return None
+        keys = [Const(key) for key in outer.keys or range(len(outer.items))]
+        part = outer.items[keys.index(made.args[1])] if made.args[1] in keys else None
+        return part if isinstance(part, Display) else None
+
+    @cached_property
+    def read_by_string(self) -> Mapping[Var, set[str]]:
+        """Return the vars that the text indexes by strings, and by which."""
+        found: dict[Var, set[str]] = {}
+        for e in self.defining.values():
+            if isinstance(e, Apply) and isinstance(e.fn, Ref) and e.fn.value is operator.getitem:
+                whole, key = e.args
+                if isinstance(whole, Var) and isinstance(key, Const) and type(key.value) is str:
+                    found.setdefault(whole, set()).add(key.value)
+        return found
 
     @cached_property
     def unpacked(self) -> Mapping[Var, int]:
@@ -132,13 +162,8 @@ class Context:
     @cached_property
     def dict_keys(self) -> Mapping[Var, tuple[str, ...]]:
         """Return the keys by which the text reads containers of which nothing else is known: several are taken to be all."""
-        found: dict[Var, set[str]] = {}
-        for e in self.defining.values():
-            if isinstance(e, Apply) and isinstance(e.fn, Ref) and e.fn.value is operator.getitem:
-                whole, key = e.args
-                if isinstance(whole, Var) and isinstance(key, Const) and type(key.value) is str:
-                    found.setdefault(whole, set()).add(key.value)
-        return {var: tuple(sorted(keys)) for var, keys in found.items() if len(keys) > 1}
+        several = {var: keys for var, keys in self.read_by_string.items() if len(keys) > 1}
+        return {var: tuple(sorted(keys)) for var, keys in several.items()}
 
     # ---- positions along an axis ------------------------------------------------------------
 

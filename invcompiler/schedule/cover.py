@@ -12,6 +12,7 @@ from invcompiler.schedule.context import Context
 from invcompiler.schedule.positions import END, Position
 from invcompiler.schedule.regions import (
     Except,
+    Form,
     Item,
     Masked,
     Permuted,
@@ -21,12 +22,14 @@ from invcompiler.schedule.regions import (
 )
 
 
-def covers(whole: Var, pieces: Sequence[Piece], context: Context) -> tuple[Piece, ...] | None:
-    """Return pieces that cover `whole` together, in the order in which they lie, or None."""
-    for attempt in (_items, _chain, _complement, _strides, _permutation, _counted):
+def covers(
+    whole: Var, pieces: Sequence[Piece], context: Context
+) -> tuple[Form, tuple[Piece, ...]] | None:
+    """Return pieces that cover `whole` together, in the order in which they lie, and how they do; or None."""
+    for form, attempt in _ATTEMPTS:
         found = attempt(whole, pieces, context)
         if found is not None:
-            return found
+            return form, found
     return None
 
 
@@ -141,19 +144,39 @@ def _counted(whole: Var, pieces: Sequence[Piece], context: Context) -> tuple[Pie
     return tuple(chosen) if chosen and not open_.any() else None
 
 
+_ATTEMPTS = (
+    (Form.ITEMS, _items),
+    (Form.CHAIN, _chain),
+    (Form.COMPLEMENT, _complement),
+    (Form.STRIDES, _strides),
+    (Form.PERMUTATION, _permutation),
+    (Form.SCATTER, _counted),
+)
+
+
 def region_within(region: Region, piece: Piece, whole: Var, context: Context) -> bool:
     """Whether all elements of `region` are among those of the piece."""
     if region == piece.region:
         return True
     if isinstance(piece.region, Except) and isinstance(region, Span1):
         hole = piece.region.region
-        if isinstance(hole, Span1) and hole.axis == region.axis and hole.step == region.step == 1:
-            return _apart(region, hole, whole, context)
+        if isinstance(hole, Span1) and hole.axis == region.axis:
+            if hole.step == region.step == 1:
+                return _apart(region, hole, whole, context)
+            if hole.step == region.step and _interleaved(region, hole):
+                return True
     shape = context.concrete_shape(whole)
     if shape is None or isinstance(region, Item) or isinstance(piece.region, Item):
         return False
     inner, outer = (context.elements(r, shape) for r in (region, piece.region))
     return inner is not None and outer is not None and bool((outer | ~inner).all())
+
+
+def _interleaved(region: Span1, hole: Span1) -> bool:
+    starts = region.start, hole.start
+    if region.stop != END or hole.stop != END:
+        return False
+    return all(isinstance(s, int) and 0 <= s < hole.step for s in starts) and starts[0] != starts[1]
 
 
 def _apart(region: Span1, hole: Span1, whole: Var, context: Context) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Union
 from invcompiler.ir.nodes import Apply, Branch, Equation, Loop, Tree, Var
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import InverseRule
-from invcompiler.schedule.regions import Piece, Region, View
+from invcompiler.schedule.regions import Form, Piece, Region, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +80,7 @@ class Join:
     """Put a whole together from pieces that cover it."""
 
     whole: Var
+    form: Form
     pieces: tuple[Piece, ...]
 
     @property

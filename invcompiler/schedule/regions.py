@@ -6,6 +6,7 @@ and known parts that cover a whole give the whole. `x[:k]`, `split`, `concatenat
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -67,6 +68,17 @@ class Permuted:
 
 
 Region = Union[Item, Span1, Elements, Except, Masked, Permuted]
+
+
+class Form(enum.Enum):
+    """How pieces cover a whole."""
+
+    ITEMS = "the items of a container"
+    CHAIN = "one behind the other along an axis"
+    COMPLEMENT = "a region and the rest"
+    STRIDES = "interleaved along an axis"
+    PERMUTATION = "all elements in another order"
+    SCATTER = "anyhow"
 
 
 @dataclass(frozen=True, eq=False)

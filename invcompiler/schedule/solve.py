@@ -158,7 +158,7 @@ class Solver:
             return
         chosen = covers(whole, pieces, self.context)
         if chosen is not None:
-            self.take(Join(whole, chosen))
+            self.take(Join(whole, *chosen))
             return
         for view in self.graph.views_of_part.get(whole, ()):
             if view.region == piece.region and not piece.compact:

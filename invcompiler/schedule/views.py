@@ -252,6 +252,8 @@ def _of_call(equation: Apply, graph: Graph) -> Iterable[View | Agreement]:
     given = call.arguments
     if call.fn in (jnp.concatenate, lax.concatenate, jnp.stack):
         yield from _of_concatenation(equation, call.fn, given, graph)
+    elif call.fn in (jnp.hstack, jnp.vstack, jnp.dstack, jnp.column_stack):
+        yield from _of_stacking(equation, call.fn, given, graph)
     elif call.fn is jnp.take and isinstance(given.get("a"), Var):
         axis = given.get("axis")
         if isinstance(axis, Const) and isinstance(axis.value, int):
@@ -282,6 +284,28 @@ def _of_concatenation(equation: Apply, fn: Any, given: dict, graph: Graph) -> It
     for item, start, stop in zip(arrays.items, *_boundaries(sizes), strict=True):
         if isinstance(item, Var) and start is not None and stop is not None:
             yield View(item, equation.out, Span1(axis.value, start, stop, squeezed=stacked))
+
+
+def _of_stacking(equation: Apply, fn: Any, given: dict, graph: Graph) -> Iterable[View]:
+    """`hstack` and its kin are a stack or a concatenation, which one depends on the rank."""
+    arrays = next(iter(given.values()))
+    if not isinstance(arrays, Display):
+        return
+    ranks = {graph.context.facts.rank(item) for item in arrays.items}
+    if len(ranks) != 1 or None in ranks:
+        return
+    rank = ranks.pop()
+    assert rank is not None
+    meant = {
+        jnp.hstack: (jnp.concatenate, 0 if rank == 1 else 1),
+        jnp.vstack: (jnp.stack, 0) if rank == 1 else (jnp.concatenate, 0),
+        jnp.column_stack: (jnp.stack, 1) if rank == 1 else (jnp.concatenate, 1),
+        jnp.dstack: (jnp.concatenate, 2) if rank > 2 else None,
+    }[fn]
+    if meant is not None and rank > 0:
+        yield from _of_concatenation(
+            equation, meant[0], {"arrays": arrays, "axis": Const(meant[1])}, graph
+        )
 
 
 def _boundaries(sizes: list[Any]) -> tuple[list[Any], list[Any]]:
