@@ -42,9 +42,9 @@ from invcompiler.passes.derivative_programs import (
     tangent_program,
     value_and_grad_program,
 )
+from invcompiler.passes.emission import CONCRETE
 
 Argnums = int | Sequence[int]
-_CONCRETE = (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError)
 
 
 # ---- the function that is differentiated ------------------------------------------------------------
@@ -91,7 +91,7 @@ class Target:
         given = tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
         try:
             return subject(self.function or self.as_called, *given), True
-        except _CONCRETE:
+        except CONCRETE:
             value = self.f(*args, **kwargs)
         function = self.as_called
         met = {p.var: v for p, v in zip(function.params, (*given[0], *given[1].values()))}
@@ -100,6 +100,7 @@ class Target:
         return Subject(function, avals), False
 
 
+_VARIADIC = ParameterKind.VAR_POSITIONAL
 _POSITIONAL = (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD)
 
 
@@ -129,7 +130,8 @@ def positions(target: Target, argnums: Argnums) -> tuple[tuple[int, ...], bool]:
     chosen = (argnums,) if single else argnums
     if isinstance(chosen, bool | str) or not isinstance(chosen, Sequence):
         raise TypeError(f"argnums must be an int or a sequence of ints, got {argnums!r}")
-    count = len(target.signature.parameters)
+    kinds = {parameter.kind for parameter in target.signature.parameters.values()}
+    count = 255 if _VARIADIC in kinds else len(target.signature.parameters)
     numbers = []
     for number in chosen:
         if not isinstance(number, int) or isinstance(number, bool):
@@ -343,10 +345,7 @@ class TangentMaker(Maker):
     def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
         primals, _ = (*args, *kwargs.values())
         of, can_jit = self.target.subject(tuple(primals), {})
-        return self.write(of), can_jit
-
-    def write(self, of: Subject) -> Function:
-        return tangent_program(of, self.vars(of), self.single)
+        return tangent_program(of, self.vars(of), len(primals)), can_jit
 
 
 class Tangent:
@@ -364,7 +363,7 @@ class Tangent:
         """Return `f(*primals)` and its tangent. `tangents` has one item for each of `argnums`, or for each primal."""
         primals, tangents = tuple(primals), tuple(tangents)
         chosen = self._maker.chosen
-        if len(tangents) == len(primals):
+        if len(tangents) == len(primals) != len(chosen):
             tangents = tuple(tangents[number] for number in chosen)
         if len(tangents) != len(chosen):
             raise ValueError(f"expected {len(chosen)} tangents, got {len(tangents)}")
@@ -497,7 +496,11 @@ class _Key:
 
 
 def _compiled(program: Program, maker: Maker, can_jit: bool) -> _Compiled:
-    fwd, bwd = (getattr(program.module, f"{maker.target.name}_{part}") for part in ("fwd", "bwd"))
+    calls = [e.fn for e in program.function.body.equations if isinstance(e, Apply)]
+    names = [
+        fn.value.name for fn in calls if isinstance(fn, Ref) and isinstance(fn.value, Function)
+    ]
+    fwd, bwd = (getattr(program.module, name) for name in names)
     needs = inspect.signature(fwd).parameters
     captures = {name: c for name, c in program.text.captures if name in needs}
     objects = {name: value for name, value in program.text.objects if name in needs}
@@ -508,25 +511,37 @@ def _compiled(program: Program, maker: Maker, can_jit: bool) -> _Compiled:
         today = {name: capture.read() for name, capture in captures.items()}
         return run(*args, **kwargs, **today)
 
-    return _Compiled(program, bound, jax.jit(bwd) if can_jit else bwd, tuple(captures))
+    return _Compiled(program, bound, _static_jit(bwd) if can_jit else bwd, tuple(captures))
 
 
 def _static_jit(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Jit `f` with those leaves of its arguments static that are not arrays or Python floats."""
+    """Jit `f`; leaves of its arguments and of its result that are neither arrays nor floats stay what they are."""
+    results: dict[Any, tuple[Any, list]] = {}
 
     @functools.partial(jax.jit, static_argnums=(1, 2))
-    def run(traced: list, frozen: tuple, treedef: Any) -> Any:
-        given = iter(traced)
-        leaves = [next(given) if leaf is _TRACED else leaf.value for leaf in frozen]
-        args, kwargs = jax.tree.unflatten(treedef, leaves)
-        return f(*args, **kwargs)
+    def run(traced: list, frozen: tuple, treedef: Any) -> list:
+        args, kwargs = _filled(treedef, frozen, traced)
+        leaves, structure = jax.tree.flatten(f(*args, **kwargs))
+        results[frozen, treedef] = structure, [_frozen(leaf) for leaf in leaves]
+        return [leaf for leaf in leaves if is_traced(leaf)]
 
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves, treedef = jax.tree.flatten((args, kwargs))
-        frozen = tuple(_TRACED if is_traced(leaf) else _Static(leaf) for leaf in leaves)
-        return run([leaf for leaf in leaves if is_traced(leaf)], frozen, treedef)
+        frozen = tuple(map(_frozen, leaves))
+        arrays = run([leaf for leaf in leaves if is_traced(leaf)], frozen, treedef)
+        return _filled(*results[frozen, treedef], arrays)
 
     return call
+
+
+def _frozen(leaf: Any) -> _Static:
+    return _TRACED if is_traced(leaf) else _Static(leaf)
+
+
+def _filled(treedef: Any, frozen: Sequence[_Static], traced: list) -> Any:
+    given = iter(traced)
+    leaves = [next(given) if leaf is _TRACED else leaf.value for leaf in frozen]
+    return jax.tree.unflatten(treedef, leaves)
 
 
 @dataclasses.dataclass(frozen=True)

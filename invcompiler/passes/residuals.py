@@ -97,7 +97,8 @@ class _Again:
         if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
             return False
         module = str(getattr(equation.fn.value, "__module__", ""))
-        return module.startswith(_CHEAP) and all(map(self.is_constant, operands(equation)))
+        is_cheap = module in _CHEAP
+        return is_cheap and all(map(self.is_constant, operands(equation)))
 
     def compute(self, var: Var) -> None:
         if var in self.done:
@@ -114,7 +115,7 @@ class _Again:
         self.equations[equation] = None
 
 
-_CHEAP = ("jax.numpy", "jax.lax", "_operator", "builtins")
+_CHEAP = ("jax.numpy", "jax.lax", "numpy", "_operator", "builtins")
 
 
 def _is_handed_over(aval: object) -> bool:

@@ -6,6 +6,8 @@ import tests.programs  # noqa: F401  (fills the registry)
 from tests.derivatives.agreement import check_adjoint, check_tangent
 from tests.programs.registry import PROGRAMS
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 # JAX has no reverse mode for these.
 FORWARD_ONLY = {"conditioners.while_loop_over_known"}
 
