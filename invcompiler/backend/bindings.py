@@ -10,6 +10,7 @@ import ast
 import functools
 import operator
 import re
+import sys
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -39,7 +40,6 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-
 from invcompiler.ir.walk import free_vars
 
 _ROOTS = {"jnp": jnp, "jax": jax, "lax": jax.lax}
@@ -197,20 +197,34 @@ class Module:
         ref = _callable_operator(ref)
         path = _parsed(ref.spelling)
         first = _first_word(path)
+        name = _word(ref.spelling.rpartition(".")[2]) if first != ref.spelling else first
         root = ref.root if ref.root is not None else self._usual_root(ref, first)
         if isinstance(root, types.ModuleType) and imports.is_library_module(root):
             if (binding := self._module(root, first)) is not None:
                 self._import_submodules(root, path)
                 return Meaning(binding, path)
-        last = _word(ref.spelling.rpartition(".")[2])
-        binding = self._named(ref.value, last if last.isidentifier() else first)
-        if binding is not None:
-            return _plainly(binding)
+        if (named := self._named(ref.value, name)) is not None:
+            return self._through_module(ref, named, root, path)
         if root is not None and root is not ref.value and first != ref.spelling:
-            holder = self._named(root, first)
-            if holder is not None:
+            if (holder := self._named(root, first)) is not None:
                 return Meaning(holder, path)
-        return _plainly(self._object(ref.value, last if last.isidentifier() else first))
+        return _plainly(self._object(ref.value, name))
+
+    def _through_module(self, ref: Ref, named: Binding, root: Any, path: ast.expr) -> Meaning:
+        """Return `flows.State` or `jnp.tanh` for what is imported and was not named by one word."""
+        if not isinstance(named, Imported) or named.place is None or isinstance(path, ast.Name):
+            return _plainly(named)
+        module, name = sys.modules[named.place[0]], named.place[1]
+        if isinstance(root, types.ModuleType):
+            binding = self._module(root, _first_word(path))
+        elif imports.is_library_module(module):
+            binding, path = self._module(module, imports.usual_alias(module)), _dotted("_", name)
+        else:
+            return _plainly(named)
+        if binding is None:
+            return _plainly(named)
+        self.objects.pop(id(ref.value), None)
+        return Meaning(binding, path)
 
     def _usual_root(self, ref: Ref, first: str) -> Any:
         """Return the module that `jnp` usually is, for a Ref that a pass made without saying so."""
@@ -422,7 +436,9 @@ def _used_captures(function: Function) -> list[Capture]:
 def _word(name: str) -> str:
     """Return `name` as one that a `def` can have."""
     word = re.sub(r"\W+", "_", name.replace("<lambda>", "function")).strip("_")
-    return word if word.isidentifier() and word not in UNAVAILABLE else f"{word or 'value'}_function"
+    return (
+        word if word.isidentifier() and word not in UNAVAILABLE else f"{word or 'value'}_function"
+    )
 
 
 def _callable_operator(ref: Ref) -> Ref:
@@ -449,7 +465,7 @@ def _plainly(binding: Binding) -> Meaning:
 
 
 def _parsed(spelling: str) -> ast.expr:
-    if "<" in spelling:
+    if "<" in spelling:  # the name of a lambda
         return ast.Name(_word(spelling), ast.Load())
     return ast.parse(spelling, mode="eval").body
 

@@ -46,6 +46,10 @@ _NUMBERED = re.compile(r"(.*?)_(\d+)$")
 _OPERATORS = frozenset(id(fn) for fn in vars(operator).values() if callable(fn))
 
 
+_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne", "is_", "is_not", "not_", "contains")
+_CONDITIONS = frozenset(id(getattr(operator, name)) for name in _COMPARISONS)
+
+
 @dataclass(eq=False)
 class Names:
     """The final names of one function."""
@@ -145,6 +149,8 @@ class _Namer:
                 return self._operand(equation.args[0]) or name
             case Apply(fn=Ref(value=fn)) if fn is getattr:
                 return str(equation.args[1].value)  # type: ignore[union-attr]
+            case Apply(fn=Ref(value=fn)) if id(fn) in _CONDITIONS:
+                return "condition"
             case Apply(fn=Ref(value=fn)) if id(fn) in _OPERATORS:
                 return next(filter(None, map(self._operand, equation.args)), "value")
             case Apply(fn=Ref(spelling=spelling)):
@@ -345,11 +351,8 @@ class _Namer:
     ) -> None:
         seen = {self.names.of[v]: v for v in body.reads if v in self.names.of}
         inner = _Scope(self.reserved | set(functions), {**dict.fromkeys(seen)})
-        records = [inner.pick("carry"), inner.pick("item")]
         if isinstance(equation, Loop):
-            self.names.records[equation] = (records[0], records[1])
-        for name in records:
-            inner.take(name, None)
+            self._name_records(equation, body, inner)
         for pattern in body.patterns:
             for var in bound((pattern,)):
                 if isinstance(equation, Loop) and var in body.params[: len(equation.init)]:
@@ -357,6 +360,18 @@ class _Namer:
                     self.wishes[var] = self._carried_wish(var, equation.outs[at])
                 self._bind_wish(inner, var)
         self.body(body, inner, owned=tuple(bound(body.patterns)))
+
+    def _name_records(self, loop: Loop, body: Body, inner: _Scope) -> None:
+        """Name the parameters of a local function that stand for several values, or for one that is unpacked."""
+        carried = len(loop.init)
+        names = []
+        for patterns, wish in (body.patterns[:carried], "carry"), (body.patterns[carried:], "item"):
+            name = "_"
+            if len(patterns) > 1 or any(isinstance(pattern, tuple) for pattern in patterns):
+                name = inner.pick(wish)
+                inner.take(name, None)
+            names.append(name)
+        self.names.records[loop] = (names[0], names[1])
 
     # ---- expressions with scopes of their own ----
 
@@ -369,8 +384,15 @@ class _Namer:
                 equation = self.nest.inlined.get(var)
                 if equation is not None:
                     self._expressions(direct(equation), scope)
-                    for body in self.nest.bodies.get(equation, ()):
-                        self._function_body(equation, body, scope, [])
+                    self._inlined_bodies(equation, scope)
+
+    def _inlined_bodies(self, equation: Equation, scope: _Scope) -> None:
+        match equation:
+            case Loop(kind=LoopKind.COMPREHENSION) | Branch(kind=BranchKind.IF | BranchKind.IFEXP):
+                for body in self.nest.bodies[equation]:
+                    self._function_body(equation, body, scope, [])
+            case Loop() | Branch():
+                self._inner_functions(equation, scope)
 
 
 def bound(patterns: Iterable[Pattern]) -> Iterator[Var]:

@@ -28,6 +28,7 @@ from invcompiler.ir.nodes import (
     Function,
     Loop,
     LoopKind,
+    Method,
     Opaque,
     Range,
     Ref,
@@ -42,6 +43,7 @@ MOST_OPERATIONS = 5
 """How many operations one expression has at most: a larger one gets names for its parts."""
 
 _MOST_IN_A_TUPLE_RESULT = 1
+_ANY_NUMBER = 1000  # what is returned is an expression already
 _METADATA = frozenset({"shape", "ndim", "size", "dtype", "at"})
 
 Pattern = Union[Var, None, tuple["Pattern", ...]]
@@ -75,7 +77,7 @@ class Body:
 
     @property
     def is_expression(self) -> bool:
-        return not self.steps and all(isinstance(pattern, Var) for pattern in self.patterns)
+        return not self.steps and not any(isinstance(p, tuple) for p in self.patterns)
 
 
 @dataclass(eq=False)
@@ -257,6 +259,8 @@ class _Nester:
         Of several results each gets a statement, for there the reader looks, unless all are simple.
         """
         items = list(_open_leaves(result))
+        if isinstance(result, Var):
+            spare = _ANY_NUMBER
         if isinstance(result, Display) and result.kind is tuple and len(items) > 1:
             spare = _MOST_IN_A_TUPLE_RESULT
         return dict.fromkeys(items, spare)
@@ -271,7 +275,9 @@ class _BlockNester:
         block: Block,
         results: Sequence[Tree],
         patterned: tuple[Var, ...] = (),
+        is_expression: bool = False,
     ):
+        self.is_expression = is_expression
         self.outer = outer
         self.results = results
         self.nest = outer.nest
@@ -302,6 +308,9 @@ class _BlockNester:
         unpacking = self.unpackings[value]
         items = (unpacking.items.get(i) for i in range(unpacking.arity))
         return tuple(None if item is None else self.pattern(item) for item in items)
+
+    def _may_be_pattern(self, param: Var) -> bool:
+        return param in self.patterned and (param.name in (None, "_") or self.outer.uses[param] > 0)
 
     def _is_bound_by_pattern(self, var: Var) -> bool:
         return var in self.projected
@@ -340,20 +349,34 @@ class _BlockNester:
     def _absorb(self, equation: Equation) -> None:
         """Take into `equation` the temporaries that only it uses, the simplest ones first."""
         cost = self._own_cost(equation)
-        slots = _slots(equation)
+        bodies = self.nest.bodies.get(equation, ())
+        slots = _slots(equation, all(body.is_expression for body in bodies))
         total = cost
         for slot in slots:
             spare = MOST_OPERATIONS - (cost if slot.shares_the_expression else slot.cost)
-            taken = self._take(slot.trees, spare)
+            taken = self._take_update(equation) if slot.shares_the_expression else 0
+            taken += self._take(slot.trees, spare - taken)
             total += taken
             if slot.shares_the_expression:
                 cost += taken
         for out in equation.outs:
             self.outer.costs[out] = total
 
+    def _take_update(self, equation: Equation) -> int:
+        """Keep `x.at[i].set(v)` in one piece."""
+        if not isinstance(equation, Apply) or not self._continues_update(equation):
+            return 0
+        value = equation.args[0]
+        assert isinstance(value, Var)
+        if not self._is_candidate(value):
+            return 0
+        self._inline(value)
+        return self.outer.costs[value]
+
     def _take(self, trees: list[Tree], spare: int) -> int:
         """Inline the temporaries among the leaves of `trees` that cost no more than `spare` together."""
-        found = [var for tree in trees for var in _open_leaves(tree) if self._is_candidate(var)]
+        read = (var for tree in trees for var in _open_leaves(tree))
+        found = [var for var in read if var not in self.nest.inlined and self._is_candidate(var)]
         taken = 0
         for var in sorted(found, key=lambda var: self.outer.costs[var]):
             if taken + self.outer.costs[var] <= spare:
@@ -377,9 +400,12 @@ class _BlockNester:
             case Apply():
                 return True
             case Loop() | Branch():
+                if len(equation.outs) != 1:
+                    return False
+                if not self.is_expression and _is_call(equation):
+                    return True
                 bodies = self.nest.bodies[equation]
-                single = len(equation.outs) == 1 and _may_be_expression(equation)
-                return single and all(body.is_expression for body in bodies)
+                return _may_be_expression(equation) and all(body.is_expression for body in bodies)
             case Opaque():
                 return False
             case _:
@@ -407,29 +433,48 @@ class _BlockNester:
     def _own_cost(self, equation: Equation) -> int:
         match equation:
             case Apply():
-                return _weight(equation) + sum(map(_displays, direct(equation)))
+                if self._continues_update(equation):
+                    return 0
+                return _weight(equation) + _displays_shown(equation)
             case Loop() | Branch():
                 bodies = self._bodies(equation)
                 self.nest.bodies[equation] = bodies
-                return 1 + sum(body.cost for body in bodies)
+                return 1 + sum(body.cost for body in bodies if body.is_expression)
             case Opaque():
                 return MOST_OPERATIONS
             case _:
                 assert_never(equation)
 
+    def _continues_update(self, equation: Apply) -> bool:
+        """Whether `equation` is the `[i]` or the `.set(v)` of `x.at[i].set(v)`."""
+        value = equation.args[0] if equation.args else None
+        producer = self.producers.get(value) if isinstance(value, Var) else None
+        if isinstance(equation.fn, Method):
+            return (
+                isinstance(producer, Apply)
+                and _is_item(producer)
+                and self._continues_update(producer)
+            )
+        return _is_item(equation) and _is_at(producer)
+
     def _absorb_into_result(self, candidates: dict[Var, int]) -> int:
         inlinable = [var for var in candidates if self._is_candidate(var)]
-        several = len(inlinable) > 1
         costs = [self.outer.costs[var] for var in inlinable]
-        fits = [cost <= candidates[var] for var, cost in zip(inlinable, costs, strict=True)]
-        if several and not all(fits):
+        spare = {var: self._spare(var, candidates[var]) for var in inlinable}
+        fits = [cost <= spare[var] for var, cost in zip(inlinable, costs, strict=True)]
+        if not all(fits) and _MOST_IN_A_TUPLE_RESULT in candidates.values():
             return sum(map(_displays, self.results))
         taken = 0
         for var, cost in zip(inlinable, costs, strict=True):
-            if taken + cost <= MOST_OPERATIONS:
+            if taken + cost <= max(MOST_OPERATIONS, spare[var]):
                 self._inline(var)
                 taken += cost
         return taken + sum(map(_displays, self.results))
+
+    def _spare(self, var: Var, wanted: int) -> int:
+        """Return how many operations `var` may bring: a long choice reads better as statements."""
+        choice = isinstance(self.producers[var], Branch) and not _is_call(self.producers[var])
+        return min(wanted, MOST_OPERATIONS) if choice else wanted
 
     # -- bodies of loops and branches --
 
@@ -442,9 +487,12 @@ class _BlockNester:
             for block in blocks(equation)
         )
 
-    def _inner(self, equation: Loop | Branch, block: Block) -> _BlockNester:
+    def _inner(
+        self, equation: Loop | Branch, block: Block, is_expression: bool = False
+    ) -> _BlockNester:
         assert isinstance(block.result, Display)
-        inner = _BlockNester(self.outer, block, block.result.items, _patterned(equation, block))
+        patterned = _patterned(equation, block)
+        inner = _BlockNester(self.outer, block, block.result.items, patterned, is_expression)
         inner.is_tail = self.is_tail and equation.outs == self._result_items()
         return inner
 
@@ -488,7 +536,7 @@ class _BlockNester:
         attempts = []
         for block in blocks(equation):
             candidates = dict.fromkeys(_open_leaves(block.result), MOST_OPERATIONS)
-            nester = self._inner(equation, block)
+            nester = self._inner(equation, block, is_expression=True)
             attempts.append((nester, nester.run(candidates)))
         bodies = tuple(body for _, body in attempts)
         total = sum(body.cost for body in bodies)
@@ -540,8 +588,7 @@ class _BlockNester:
     def _finish(self, steps: list[Step], cost: int) -> Body:
         params = self.block.params
         patterns = tuple(
-            self.unpacked(param) if self._is_bound_with_its_value(param) else param
-            for param in params
+            self.pattern(param) if self._may_be_pattern(param) else param for param in params
         )
         bound = {*params, *self.projected, *self.producers}
         reads = dict.fromkeys(read for step in steps for read in step.reads if read not in bound)
@@ -565,8 +612,17 @@ def _is_metadata(equation: Apply) -> bool:
     return isinstance(name, Const) and name.value in _METADATA
 
 
+def _is_at(equation: Equation | None) -> bool:
+    """Whether `equation` is the `x.at` of an update, which is nothing without what follows it."""
+    return (
+        isinstance(equation, Apply) and _is_metadata(equation) and equation.args[1] == Const("at")
+    )
+
+
 def _weight(equation: Apply) -> int:
     """Return how much reading one application adds to an expression."""
+    if _is_metadata(equation):
+        return 2 if _is_at(equation) else 0  # with the index and the method that follow it
     if isinstance(equation.fn, Ref) and equation.fn.value is getattr:
         return 0
     return 1
@@ -581,10 +637,15 @@ class _Slot:
     cost: int = 0
 
 
-def _slots(equation: Equation) -> list[_Slot]:
+def _slots(equation: Equation, is_expression: bool) -> list[_Slot]:
+    """Return the places of `equation`; `is_expression` says that its bodies have no statements."""
     match equation:
-        case Apply() | Branch():
+        case Apply():
             return [_Slot(list(direct(equation)))]
+        case Branch(kind=BranchKind.COND | BranchKind.SWITCH):
+            return [_Slot(list(direct(equation)), False, 2)]
+        case Branch():
+            return [_Slot(list(direct(equation)), is_expression)]
         case Loop(kind=LoopKind.FOR):
             starts = [_Slot([tree], False, _displays(tree)) for tree in equation.init]
             return [*starts, _Slot(_iterated(equation), False, 2)]
@@ -602,6 +663,16 @@ def _iterated(loop: Loop) -> list[Tree]:
     return [] if loop.iterable is None else list(iter_leaves(loop.iterable))
 
 
+def _is_item(equation: Apply) -> bool:
+    return isinstance(equation.fn, Ref) and equation.fn.value is operator.getitem
+
+
+def _displays_shown(equation: Apply) -> int:
+    """Return how many displays `equation` shows; an index of several parts is none."""
+    trees = equation.args[:1] if _is_item(equation) else direct(equation)
+    return sum(map(_displays, trees))
+
+
 def _patterned(equation: Loop | Branch, block: Block) -> tuple[Var, ...]:
     """Return the params of a body that can be patterns: a Python loop binds what it carries to a name."""
     if isinstance(equation, Loop) and equation.kind in (LoopKind.FOR, LoopKind.COMPREHENSION):
@@ -611,6 +682,12 @@ def _patterned(equation: Loop | Branch, block: Block) -> tuple[Var, ...]:
 
 def _is_long(equation: Loop | Branch) -> bool:
     return any(len(block.equations) > 4 * MOST_OPERATIONS for block in blocks(equation))
+
+
+def _is_call(equation: Equation) -> bool:
+    """Whether `equation` is one call of a function of `lax`, whatever its bodies are."""
+    kinds = (LoopKind.MAP, LoopKind.FORI, BranchKind.COND, BranchKind.SWITCH)
+    return isinstance(equation, Loop | Branch) and equation.kind in kinds
 
 
 def _may_be_expression(equation: Loop | Branch) -> bool:

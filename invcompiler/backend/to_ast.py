@@ -123,6 +123,8 @@ class _Writer:
         self.spelling = spelling
         self.spans: dict[ast.stmt, tuple[Span, ...]] = {}
         self.defined: set[Closure] = set()
+        self.waiting: list[ast.stmt] = []
+        """Definitions of local functions that an expression needs, which go above its statement."""
 
     # ---- functions ----
 
@@ -188,7 +190,7 @@ class _Writer:
         if tail is not None:
             return self.steps(body.steps[:-1]) + tail
         statements = self.steps(body.steps) + self._definitions(body.result_closures)
-        return [*statements, ast.Return(self.expr(result))]
+        return statements + self._with_definitions(lambda: [ast.Return(self.expr(result))])
 
     def _returning_branch(self, body: Body, result: Tree) -> list[ast.stmt] | None:
         """Return `if p: return a` and what follows it, where all that a last branch yields is returned."""
@@ -208,10 +210,13 @@ class _Writer:
 
     def _step(self, step: Step) -> list[ast.stmt]:
         statements = self._definitions(step.closures)
+        return statements + self._with_definitions(lambda: self._statement(step))
+
+    def _statement(self, step: Step) -> list[ast.stmt]:
         value = step.value
         match value:
             case Var():
-                new = [_assign(self.target(step.targets[0]), self.expr(value))]
+                return [_assign(self.target(step.targets[0]), self.expr(value))]
             case Apply():
                 new = [_assign(self.target(step.targets[0]), self.value(value))]
             case Loop(kind=LoopKind.FOR):
@@ -228,9 +233,14 @@ class _Writer:
                 new = self._opaque(step, value)
             case _:
                 assert_never(value)
-        if not isinstance(value, Var):
-            new = [self._marked(statement, value) for statement in new]
-        return statements + new
+        return [self._marked(statement, value) for statement in new]
+
+    def _with_definitions(self, make: Callable[[], list[ast.stmt]]) -> list[ast.stmt]:
+        """Return what `make` returns, below the local functions that its expressions turn out to need."""
+        outer, self.waiting = self.waiting, []
+        statements = make()
+        waiting, self.waiting = self.waiting, outer
+        return waiting + statements
 
     def _marked(self, statement: Any, equation: Equation) -> Any:
         if statement not in self.spans:
@@ -311,8 +321,10 @@ class _Writer:
         assert loop.iterable is not None
         target = self._item_target(loop.iterable, list(body.patterns[carried:]))
         inner = self.steps(body.steps) + self._definitions(body.result_closures)
-        inner += self._appends(loop, body)
-        inner += self._copies(names, body.result.items[:carried])  # type: ignore[union-attr]
+        assert isinstance(body.result, Display)
+        results = body.result.items
+        inner += self._with_definitions(lambda: self._appends(loop, body))
+        inner += self._with_definitions(lambda: self._copies(names, results[:carried]))
         statement = ast.For(target, self.iterated(loop.iterable), inner or [ast.Pass()], [])
         return [*starts, *lists, statement]
 
@@ -409,7 +421,8 @@ class _Writer:
     def _branch(self, body: Body, names: list[str]) -> list[ast.stmt]:
         assert isinstance(body.result, Display)
         statements = self.steps(body.steps) + self._definitions(body.result_closures)
-        return statements + self._copies(names, body.result.items)
+        results = body.result.items
+        return statements + self._with_definitions(lambda: self._copies(names, results))
 
     def ternary(self, branch: Branch) -> ast.expr:
         yes, no = (self.expr(_only(body.result)) for body in self.nest.bodies[branch])
@@ -445,7 +458,7 @@ class _Writer:
     def lax_loop(self, loop: Loop) -> ast.expr:
         """Return the expression that a short loop is."""
         definitions, value = self._lax_loop_parts(loop)
-        assert not definitions
+        self.waiting += definitions
         return value
 
     def _lax_loop_parts(self, loop: Loop) -> tuple[list[ast.stmt], ast.expr]:
@@ -480,7 +493,9 @@ class _Writer:
         reverse, items = _unreversed(loop.iterable)
         assert isinstance(items, Range)
         index = self._fori_index(items, reverse)
-        shape = _Shape((body.patterns[-1],), body.patterns[:-1], self._plain_result(body), index)
+        patterns = body.patterns
+        result = lambda: self._plain_result(body)
+        shape = _Shape((patterns[-1],), patterns[:-1], result, index)
         definitions, step = self._local_function(loop, body, shape)
         bounds = [self.expr(items.start), self.expr(items.stop)]
         if items.step != Const(1):
@@ -511,14 +526,17 @@ class _Writer:
     def _scan_shape(self, loop: Loop) -> _Shape:
         (body,) = self.nest.bodies[loop]
         assert isinstance(body.result, Display)
-        carried = len(loop.init)
-        items = [self.expr(item) for item in body.result.items]
-        result = ast.Tuple([_packed(items[:carried]), _packed(items[carried:])], ast.Load())
+        carried, results = len(loop.init), body.result.items
+
+        def result() -> ast.expr:
+            items = [self.expr(item) for item in results]
+            return ast.Tuple([_packed(items[:carried]), _packed(items[carried:])], ast.Load())
+
         return _Shape(body.patterns[:carried], body.patterns[carried:], result, pair=True)
 
     def _map_shape(self, loop: Loop) -> _Shape:
         (body,) = self.nest.bodies[loop]
-        return _Shape(body.patterns, None, self._plain_result(body))
+        return _Shape(body.patterns, None, lambda: self._plain_result(body))
 
     def _local_function(self, loop: Loop, body: Body, shape: _Shape) -> tuple[list, ast.expr]:
         """Return the function that runs `body`: a lambda if it is short, else a `def` and its name."""
@@ -533,12 +551,11 @@ class _Writer:
         if shape.index is not None:
             unpack = [_assign(_store(first), shape.index(_name(first))), *unpack]
         if not unpack and not shape.pair and body.is_expression:
-            return [], ast.Lambda(_arguments(params), shape.result)
+            return [], ast.Lambda(_arguments(params), shape.result())
         name = self.names.functions.get(loop, ("step",))[0]
         statements = unpack + self.steps(body.steps) + self._definitions(body.result_closures)
-        return [_def(name, _arguments(params), [*statements, ast.Return(shape.result)])], _name(
-            name
-        )
+        statements += self._with_definitions(lambda: [ast.Return(shape.result())])
+        return [_def(name, _arguments(params), statements)], _name(name)
 
     def _record_names(self, loop: Loop) -> tuple[str, str]:
         return self.names.records[loop]
@@ -547,8 +564,8 @@ class _Writer:
         """Return one parameter for what `patterns` bind, and the statements that unpack it."""
         if not patterns:
             return "_", []
-        if len(patterns) == 1 and isinstance(patterns[0], Var):
-            return self.names.of[patterns[0]], []
+        if len(patterns) == 1 and not isinstance(patterns[0], tuple):
+            return "_" if patterns[0] is None else self.names.of[patterns[0]], []
         whole = patterns[0] if len(patterns) == 1 else tuple(patterns)
         return record, [_assign(self.target(whole), _name(record))]
 
@@ -585,7 +602,7 @@ class _Writer:
 
     def lax_branch(self, branch: Branch) -> ast.expr:
         definitions, value = self._lax_branch_parts(branch)
-        assert not definitions
+        self.waiting += definitions
         return value
 
     def _lax_branch_parts(self, branch: Branch) -> tuple[list[ast.stmt], ast.expr]:
@@ -593,13 +610,15 @@ class _Writer:
         definitions: list[ast.stmt] = []
         functions: list[ast.expr] = []
         for at, body in enumerate(bodies):
-            result = self._plain_result(body)
             if body.is_expression:
-                functions.append(ast.Lambda(_arguments([]), result))
+                functions.append(ast.Lambda(_arguments([]), self._plain_result(body)))
                 continue
             name = self.names.functions[branch][at]
             statements = self.steps(body.steps) + self._definitions(body.result_closures)
-            definitions.append(_def(name, _arguments([]), [*statements, ast.Return(result)]))
+            statements += self._with_definitions(
+                lambda body=body: [ast.Return(self._plain_result(body))]
+            )
+            definitions.append(_def(name, _arguments([]), statements))
             functions.append(_name(name))
         predicate = self.expr(branch.predicate)
         if branch.kind is BranchKind.COND:
@@ -777,7 +796,7 @@ class _Shape:
 
     first: tuple[Pattern, ...]
     second: tuple[Pattern, ...] | None
-    result: ast.expr
+    result: Callable[[], ast.expr]
     index: Callable[[ast.expr], ast.expr] | None = None
     pair: bool = False
 
