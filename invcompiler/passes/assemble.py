@@ -266,7 +266,7 @@ def _container(
 
 def _select(emitter: Emitter, mask: Tree, inside: Tree, outside: Tree) -> Tree:
     """Choose by `where` also for masks of numbers: what lies outside of its region may be NaN."""
-    return call(emitter.builder, jnp.where, emitter.value(mask), inside, outside)
+    return emitter.where(mask, inside, outside)
 
 
 def _single(emitter: Emitter, whole: Var, piece: Piece, value: Tree) -> Tree:

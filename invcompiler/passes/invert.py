@@ -7,6 +7,7 @@ pattern of unknowns.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -351,7 +352,18 @@ class Emitter:
     def masked(self, value: Tree, region: Masked) -> Tree:
         """Return `value` with zeros outside of a masked region."""
         sides = (value, Const(0.0)) if region.inside else (Const(0.0), value)
-        return call(self.builder, jnp.where, self.value(region.mask), *sides)
+        return self.where(region.mask, *sides)
+
+    def where(self, mask: Tree, inside: Tree, outside: Tree) -> Tree:
+        """Choose by a mask; where it is only taken for one, anything but zeros and ones gives NaN."""
+        value = self.value(mask)
+        if self.context.is_proven_mask(mask):
+            return call(self.builder, jnp.where, value, inside, outside)
+        zero = call(self.builder, operator.eq, value, Const(0))
+        one = call(self.builder, operator.eq, value, Const(1))
+        nan = Ref(jnp.nan, "jnp.nan", jnp)
+        rest = call(self.builder, jnp.where, zero, outside, nan)
+        return call(self.builder, jnp.where, one, inside, rest)
 
     def safe(self, output: Tree, step: Isolate) -> Tree:
         """Return `output` with an ordinary value where it holds anything: the inverse is to be finite there, and so is its slope."""
@@ -359,7 +371,7 @@ class Emitter:
             return output
         ordinary = Const(inner_point(step.rule.range))
         sides = (output, ordinary) if step.region.inside else (ordinary, output)
-        return call(self.builder, jnp.where, self.value(step.region.mask), *sides)
+        return self.where(step.region.mask, *sides)
 
     def wish(self, tree: Tree, name: str) -> None:
         if isinstance(tree, Var):

@@ -49,8 +49,9 @@ def like_value(emitter: Emitter, of: Tree) -> tuple[Var, Tree] | None:
 
 
 def _same_dtype(emitter: Emitter, one: Tree, other: Var) -> bool:
-    dtypes = emitter.facts.dtype(one), emitter.facts.dtype(other)
-    return None in dtypes or dtypes[0] == dtypes[1]
+    mine, its = emitter.facts.dtype(one), emitter.facts.dtype(other)
+    # `==` would take None for float64
+    return mine is None or its is None or mine == its
 
 
 def _literal(emitter: Emitter, of: Tree, name: str) -> Tree | None:

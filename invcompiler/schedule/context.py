@@ -397,14 +397,31 @@ class Context:
             if call.fn in (jnp.logical_not, jnp.invert, jnp.bitwise_not):
                 inner = self.mask(values[0])
                 return None if inner is None else (inner[0], not inner[1])
-        if not isinstance(tree, Var) or set(leaves(tree)) & self.unknown:
+        if not isinstance(tree, Var) or tree in self.tainted:
             return None
-        if self.facts.dtype(tree) == np.bool_:
-            return (tree, True)
-        value = self.array(tree)
-        if value is not None and value.size and np.isin(value, (0, 1)).all():
+        if self.is_proven_mask(tree) or tree in self.complemented:
             return (tree, True)
         return None
+
+    def is_proven_mask(self, tree: Tree) -> bool:
+        """Whether `tree` is known to hold only zeros and ones, or truth values."""
+        if self.facts.dtype(tree) == np.bool_:
+            return True
+        value = self.array(tree)
+        return value is not None and value.size > 0 and bool(np.isin(value, (0, 1)).all())
+
+    @cached_property
+    def complemented(self) -> frozenset[Tree]:
+        """Return the vars `m` of unknown value of which the text takes `1 - m`: masks, which is checked when the code runs."""
+        found = set()
+        for e in self.defining.values():
+            call = self.call(e) if isinstance(e, Apply) else None
+            if call is not None and call.fn is jnp.subtract:
+                one, other = call.arguments.values()
+                if one in (Const(1), Const(1.0)) and isinstance(other, Var):
+                    if self.array(other) is None and self.facts.shape(other) != ():
+                        found.add(other)
+        return frozenset(found)
 
     # ---- names ------------------------------------------------------------------------------
 

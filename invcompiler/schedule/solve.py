@@ -200,6 +200,10 @@ class Solver:
         if found is None:
             return
         step, target = found
+        if target in self.known or any(
+            piece.region == other.region for other in self.pieces.get(target, ())
+        ):
+            return
         self.take(step)
         self.add_piece(target, Piece(piece.region, step.solved, compact=False))
 
@@ -229,6 +233,9 @@ class Solver:
         match equation:
             case Apply():
                 step = isolate.whole(self, equation) or calls.invert(self, equation)
+                for piece in () if step else self.pieces.get(equation.out, ()):
+                    if not piece.compact:
+                        self.isolate_piece(equation, piece)
             case Loop():
                 step = loops.invert(self, equation)
             case Branch():

@@ -101,7 +101,7 @@ def logical_not(x):
     return jnp.logical_not(x)
 
 
-@program(integers(4, dtype=jnp.int32), no_ildj=DISCRETE)
+@program(integers(4, dtype=jnp.int32), example=integers(4, dtype=jnp.int32), no_ildj=DISCRETE)
 def permuted_integers(x):
     return x[::-1] + jnp.arange(4)
 
