@@ -375,6 +375,14 @@ def _set(emitter: Emitter, base: Tree, index: Tree, value: Tree) -> Tree:
 # ---- what broadcasting repeated -------------------------------------------------------------------
 
 
+def demoted(emitter: Emitter, step: Isolate, value: Tree) -> Tree:
+    """Return `value` in the precision of the operand, if that of another operand won."""
+    mine, its = emitter.facts.dtype(step.solved), emitter.facts.dtype(step.equation.out)
+    if step.rule.kind is Kind.STRUCTURAL or mine is None or its is None or mine == its:
+        return value
+    return method(emitter.builder, "astype", value, dtype_ref(mine))
+
+
 def unbroadcast(emitter: Emitter, step: Isolate, value: Tree) -> Tree:
     """Return one copy of what the call repeated, if its value has a bigger shape than the operand."""
     shapes = [emitter.context.concrete_shape(v) for v in (step.equation.out, step.solved)]

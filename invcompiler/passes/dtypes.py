@@ -11,12 +11,14 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from invcompiler.ir.nodes import Const, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 
 _REAL_OF_COMPLEX = {jnp.abs, jnp.real, jnp.imag, jnp.angle, jnp.linalg.norm}
+_COMPLEX = {lax.complex, jnp.fft.fft, jnp.fft.ifft, jnp.fft.fft2, jnp.fft.fftn, jnp.fft.rfft}
 _COUNTS = {jnp.argmax, jnp.argmin, jnp.argsort}
 _CLOSED_ON_INTEGERS = {
     jnp.abs,
@@ -55,6 +57,8 @@ def dtype_of_call(call: Call, dtype: Callable[[Tree], Any | None]) -> Any | None
     """
     if call.fn in _COUNTS:
         return np.dtype(int)
+    if call.fn in _COMPLEX or _has_complex_literal(call):
+        return np.dtype(complex)
     if call.fn is jnp.astype or call.fn in _REAL_OF_COMPLEX - _CLOSED_ON_INTEGERS:
         return None
     operands = [dtype(var) for tree in call.arguments.values() for var in leaves(tree)]
@@ -62,6 +66,11 @@ def dtype_of_call(call: Call, dtype: Callable[[Tree], Any | None]) -> Any | None
     if complex_ones:
         return None if call.fn in _REAL_OF_COMPLEX else complex_ones[0]
     return _integer(call, operands)
+
+
+def _has_complex_literal(call: Call) -> bool:
+    trees = call.arguments.values()
+    return any(isinstance(tree, Const) and type(tree.value) is complex for tree in trees)
 
 
 def _integer(call: Call, operands: list[Any | None]) -> Any | None:

@@ -205,6 +205,7 @@ class Emitter:
         self.builder = Builder() if parent is None else parent.builder.nested()
         self.values: dict[Var, Tree] = {} if parent is None else dict(parent.values)
         self.wishes: dict[Var, str] = {} if parent is None else parent.wishes
+        self.checked: set[Tree] = set() if parent is None else parent.checked
         self.assumptions: list[str] = [] if parent is None else parent.assumptions
         self.taken: set[str] = set()  # names of other outputs, while they are bound
         self.given = frozenset(plan.plan.given)
@@ -305,7 +306,8 @@ class Emitter:
     def isolate(self, step: Isolate) -> None:
         output = self.safe(self.value(step.output), step)
         x = instantiate(self, step, step.rule.inverse, output, None)
-        self.bind(step.solved, assemble.unbroadcast(self, step, x))
+        x = assemble.demoted(self, step, assemble.unbroadcast(self, step, x))
+        self.bind(step.solved, x)
         if self.ildj:
             self.log_det.add_rule(self, step)
 
@@ -362,6 +364,10 @@ class Emitter:
         zero = call(self.builder, operator.eq, value, Const(0))
         one = call(self.builder, operator.eq, value, Const(1))
         nan = Ref(jnp.nan, "jnp.nan", jnp)
+        if self.ildj and mask not in self.checked:
+            self.checked.add(mask)
+            valid = call(self.builder, jnp.all, call(self.builder, operator.or_, zero, one))
+            self.log_det.add_ildj(call(self.builder, jnp.where, valid, Const(0.0), nan))
         rest = call(self.builder, jnp.where, zero, outside, nan)
         return call(self.builder, jnp.where, one, inside, rest)
 

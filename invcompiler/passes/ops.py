@@ -15,7 +15,7 @@ from invcompiler.ir.nodes import Const, Display, Method, Ref, Slice, Tree
 _NAMES = {
     operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/",
     operator.neg: "-", operator.getitem: "[]", operator.floordiv: "//", operator.invert: "~",
-    operator.eq: "==",
+    operator.eq: "==", operator.or_: "|",
 }  # fmt: skip
 FULL = Slice(Const(None), Const(None), Const(None))
 

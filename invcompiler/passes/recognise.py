@@ -26,6 +26,7 @@ from invcompiler.ir.nodes import Apply, Const, Function, Ref, Tree, Var
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.read_rules import read_rules
 from invcompiler.passes.rewriting import Rules, rewrite
+from invcompiler.passes.simplify import all_real
 from invcompiler.rules import equations, idioms
 from invcompiler.rules.canonical import Call, canonical
 from invcompiler.rules.equation import number
@@ -39,7 +40,7 @@ def recognise(
     `unknown`: only what depends on these vars is touched; by default everything. What stays keeps its vars,
     so that facts about `function` hold for what is returned.
     """
-    recognised = rewrite(function, _rules(), facts, unknown).function
+    recognised = rewrite(function, _rules(), facts, unknown, all_real(facts)).function
     return function if recognised is function else dead_code(recognised)
 
 

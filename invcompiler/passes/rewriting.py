@@ -65,6 +65,7 @@ class Knowledge:
     """What one walk has learnt of the values of a function; the `Context` of guards."""
 
     facts: Any = None
+    all_real: bool = True
     uses: dict[Var, int] = field(default_factory=dict)
     calls: dict[Var, Call] = field(default_factory=dict)
     readings: dict[Var, tuple[Call, ...]] = field(default_factory=dict)
@@ -372,12 +373,13 @@ def rewrite(
     rules: Rules,
     facts: Any = None,
     subjects: Iterable[Var] | None = None,
+    all_real: bool = True,
 ) -> Rewritten:
     """Return `function` with `rules` applied throughout; it is the same object if none applies.
 
-    `subjects`: only what depends on these vars is rewritten.
+    `subjects`: only what depends on these vars is rewritten. `all_real`: values of unknown dtype are not complex.
     """
-    knowledge = Knowledge(facts, count_uses(function))
+    knowledge = Knowledge(facts, all_real, count_uses(function))
     knowledge.subjects = None if subjects is None else set(subjects)
     body = with_names(Rewriter(rules, knowledge).rewrite(function.body), knowledge.wishes)
     if not knowledge.changed:

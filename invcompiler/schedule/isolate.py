@@ -15,7 +15,7 @@ from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call, parameters_of
 from invcompiler.rules.registry import InverseRule, Kind, Refusal
 from invcompiler.schedule.plan import Isolate
-from invcompiler.schedule.regions import Piece
+from invcompiler.schedule.regions import Masked, Piece
 
 if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
@@ -27,11 +27,17 @@ def whole(solver: Solver, equation: Apply) -> Isolate | None:
     if call is None or equation.out not in solver.known:
         return None
     found = lone_unknown(solver, call)
-    if found is None:
+    if found is None or is_masked(solver, equation):
         return None
     name, var = found
     rule = choose(solver, equation, call, name, var)
     return None if rule is None else Isolate(equation, call, rule, equation.out, var)
+
+
+def is_masked(solver: Solver, equation: Apply) -> bool:
+    """Whether the call sets the elements outside of a mask to zero: a part, which does not determine the operand."""
+    views = solver.graph.views_of_part.get(equation.out, ())
+    return any(isinstance(view.region, Masked) for view in views)
 
 
 def lone_unknown(solver: Solver, call: Call) -> tuple[str, Var] | None:
@@ -57,6 +63,8 @@ def choose(
     """Return the first rule for the argument that applies; note why the others do not."""
     for rule in solver.context.rules(call, name):
         refusal = check(solver, call, rule, var)
+        if refusal is None and rule.kind is not Kind.STRUCTURAL:
+            refusal = rounded(solver, equation, var)
         if refusal is None:
             return rule
         solver.refusals.setdefault(equation, refusal)
@@ -70,6 +78,17 @@ def check(solver: Solver, call: Call, rule: InverseRule, var: Tree
     if not rule.domain.includes(interval) and not ends_with_domain(rule, call, interval):
         return Branching(rule, interval)
     return rule.refusal(call, context.facts)
+
+
+def rounded(solver: Solver, equation: Apply, var: Var) -> Refusal | None:
+    """Integers that are promoted to floats are not recovered exactly."""
+    before, after = (solver.context.facts.dtype(v) for v in (var, equation.out))
+    if before is None or after is None or before.kind not in "iu" or after.kind in "iub":
+        return None
+    return Refusal(
+        "an unknown integer becomes a float here, and is rounded",
+        "cast it with `.astype` where every value keeps one of its own",
+    )
 
 
 def ends_with_domain(rule: InverseRule, call: Call, interval: Interval) -> bool:
