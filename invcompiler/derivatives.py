@@ -523,25 +523,41 @@ def _static_jit(f: Callable[..., Any]) -> Callable[..., Any]:
         args, kwargs = _filled(treedef, frozen, traced)
         leaves, structure = jax.tree.flatten(f(*args, **kwargs))
         results[frozen, treedef] = structure, [_frozen(leaf) for leaf in leaves]
-        return [leaf for leaf in leaves if is_traced(leaf)]
+        return [leaf for leaf in leaves if _is_passed(leaf)]
 
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves, treedef = jax.tree.flatten((args, kwargs))
         frozen = tuple(map(_frozen, leaves))
-        arrays = run([leaf for leaf in leaves if is_traced(leaf)], frozen, treedef)
+        arrays = run([leaf for leaf in leaves if _is_passed(leaf)], frozen, treedef)
         return _filled(*results[frozen, treedef], arrays)
 
     return call
 
 
-def _frozen(leaf: Any) -> _Static:
+def _is_passed(leaf: Any) -> bool:
+    """Whether a leaf passes through jit as an array: zeros of dtype float0 do not."""
+    return is_traced(leaf) and getattr(leaf, "dtype", None) != jax.dtypes.float0
+
+
+def _frozen(leaf: Any) -> Any:
+    if getattr(leaf, "dtype", None) == jax.dtypes.float0:
+        return _Zeros(leaf.shape)
     return _TRACED if is_traced(leaf) else _Static(leaf)
 
 
-def _filled(treedef: Any, frozen: Sequence[_Static], traced: list) -> Any:
+def _filled(treedef: Any, frozen: Sequence[Any], traced: list) -> Any:
     given = iter(traced)
     leaves = [next(given) if leaf is _TRACED else leaf.value for leaf in frozen]
     return jax.tree.unflatten(treedef, leaves)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Zeros:
+    shape: tuple[int, ...]
+
+    @property
+    def value(self) -> np.ndarray:
+        return np.zeros(self.shape, jax.dtypes.float0)
 
 
 @dataclasses.dataclass(frozen=True)

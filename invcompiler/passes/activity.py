@@ -58,7 +58,7 @@ _FLAT_ATTRIBUTES = frozenset({"shape", "ndim", "size", "dtype", "aval", "shardin
 
 def varying(block: Block, seeds: Iterable[Var], avals: Avals) -> frozenset[Var]:
     """Return the vars of `block`, nested blocks included, that vary with `seeds`."""
-    varied = set(seeds)
+    varied = {var for var in seeds if _may_vary(var, avals)}
     _block(block, varied, avals)
     return frozenset(varied)
 

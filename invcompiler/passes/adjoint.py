@@ -43,9 +43,9 @@ class Walk:
     varied: frozenset[Var]
     useful: frozenset[Var]
     pairs: Any  # how calls of other functions are differentiated: a `calls.Pairs`
-    recompute: bool = (
-        False  # inside `lax.cond`, whose sides must return the same: keep nothing but arrays
-    )
+    at_hand: frozenset[Var]  # parameters, which the walk back has anyway
+    # inside `lax.cond`, whose sides must return the same: keep nothing but arrays
+    recompute: bool = False
     definitions: dict[Var, Equation] = field(default_factory=dict)
     pullbacks: list[Pullback] = field(default_factory=list)
 
@@ -60,6 +60,7 @@ class Walk:
             self.varied,
             self.useful,
             self.pairs,
+            self.at_hand,
             self.recompute or recompute,
             self.definitions,
         )
@@ -124,7 +125,8 @@ def reverse(
     """
     varied = varying(function.body, active, avals)
     wanted = useful(function.body, (function.body.result,), varied)
-    walk = Walk(Emission(avals), varied, wanted, pairs)
+    params = frozenset(param.var for param in function.params)
+    walk = Walk(Emission(avals), varied, wanted, pairs, params)
     walk.block(function.body)
     back = walk.forward.nested()
     cotangents = Cotangents(back, walk.active)

@@ -73,7 +73,7 @@ def _side(
     for number, bar in zip(active, bars, strict=True):
         cots.give(block.result.items[number], bar)  # type: ignore[union-attr]
     inner.back(cots)
-    result = tuple(cots.whole(cots.take(var), var, lambda v: True) for var in outer)
+    result = tuple(cots.whole(cots.take(var), var, walk.at_hand.__contains__) for var in outer)
     back = emit.block((), Display(tuple, result))
     return Side(inner.forward, back, choose(inner.forward, back, ()))
 

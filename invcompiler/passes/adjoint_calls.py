@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from invcompiler.ir.nodes import (
     Apply,
@@ -250,6 +251,11 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
     operand = call.arguments[rule.argument]
     if rule.emits:
         given = cots.dense(y_bar)
+        if isinstance(given, Display) and ZERO in given.items:
+            slabs = _split_slabs(cots, call, out, given)
+            if slabs is not None:
+                return slabs
+            given = cots.whole(given, out)
         return rule.template(emit, call.arguments, out, given)
     spread = isinstance(y_bar, Spread) and _same_shape(emit, operand, out) and rule.pointwise
     given = y_bar.value if spread else cots.dense(y_bar)  # type: ignore[union-attr]
@@ -262,6 +268,28 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
     if not rule.pointwise:
         return bar
     return settle(cots, bar, operand, out, spread)
+
+
+def _split_slabs(cots: Cotangents, call: Call, out: Var, bar: Display) -> Bar | None:
+    """Return the cotangent of an array of which `jnp.split` made parts that are not all used."""
+    if call.fn is not jnp.split:
+        return None
+    known = cots.emit.ask(_split_sizes, out, call.arguments["axis"])
+    if known is None:
+        return None
+    axis, ndim, sizes = known.value
+    ends = np.cumsum((0, *sizes))
+    parts = tuple(
+        Slab(int(ends[i]), int(ends[i + 1]), part)
+        for i, part in enumerate(bar.items)
+        if part != ZERO and sizes[i]
+    )
+    return Slabs(axis, int(ends[-1]), ndim, parts)
+
+
+def _split_sizes(parts: Any, axis: int) -> tuple[int, int, tuple[int, ...]]:
+    ndim = len(parts[0].shape)
+    return axis % ndim, ndim, tuple(part.shape[axis] for part in parts)
 
 
 def _same_shape(emit: Emission, a: Tree, b: Tree) -> bool:

@@ -67,6 +67,7 @@ class Back:
     outer_bars: tuple[Var, ...]
     collected_bars: tuple[Var, ...]
     block: Block
+    at_hand: frozenset[Var]
 
 
 def step(walk: Walk, loop: Loop) -> Pullback:
@@ -115,7 +116,7 @@ def _back(walk: Walk, inner: Walk, loop: Loop) -> Back:
     for number, bar in zip((*carried, *collected), (*carried_bars, *collected_bars), strict=True):
         cots.give(results[number], bar)
     inner.back(cots)
-    whole = lambda var: cots.whole(cots.take(var), var, lambda v: True)
+    whole = lambda var: cots.whole(cots.take(var), var, walk.at_hand.__contains__)
     result = (
         *(whole(body.params[i]) for i in carried),
         *(whole(var) for var in outer),
@@ -123,18 +124,19 @@ def _back(walk: Walk, inner: Walk, loop: Loop) -> Back:
     )
     block = emit.block((), Display(tuple, result))
     bars = (carried_bars, outer_bars, collected_bars)
-    return Back(carried, outer, collected, items, *bars, block)
+    return Back(carried, outer, collected, items, *bars, block, walk.at_hand)
 
 
 def _item_bar(loop: Loop, place: int, bar: Tree) -> Tree:
     """Return what is collected for an item: of a dict's key and value, the value's cotangent."""
-    if loop.kind in _PYTHON and _view(loop, place) == "items":
+    if loop.kind in _PYTHON and view(loop, place) == "items":
         assert isinstance(bar, Display)
         return bar.items[1]
     return bar
 
 
-def _view(loop: Loop, place: int) -> str:
+def view(loop: Loop, place: int) -> str:
+    """Return how the loop iterates the container of an item: `.items()` and so on."""
     each = list(_bare(loop.iterable))[place]
     return each.view if isinstance(each, Each) else ""
 
@@ -214,7 +216,8 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
     numbers = (*back.carried, *back.collected)
     whole = [cots.whole(b, loop.outs[i]) for b, i in zip(bars, numbers, strict=True)]
     carried, collected = whole[: len(back.carried)], whole[len(back.carried) :]
-    outer = [cots.whole(cots.bars.pop(v, ZERO), v, lambda v: True) for v in back.outer]
+    at_hand = back.at_hand.__contains__
+    outer = [cots.whole(cots.bars.pop(v, ZERO), v, at_hand) for v in back.outer]
     sequential = bool(back.carried)
     iterable, params = _iterable(emit, loop, back, kept, stacks, collected, sequential)
     body = Block(
@@ -236,9 +239,9 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
         loop.span,
     )
     emit.add(new)
+    cots.bars.update(zip(back.outer, outs[len(back.carried) :], strict=True))
     for number, out in zip(back.carried, outs, strict=False):
         cots.give(loop.init[number], out)
-    cots.bars.update(zip(back.outer, outs[len(back.carried) :], strict=True))
     sources = item_trees(loop)
     for number, var in zip(back.items, gathered, strict=True):
         tree = sources[number - n]
@@ -405,4 +408,4 @@ def _form(aval: Any) -> str:
     return "dict" if isinstance(aval, dict) else "tuple" if type(aval) is tuple else "list"
 
 
-__all__ = ["step"]
+__all__ = ["step", "view"]

@@ -19,7 +19,7 @@ import numpy as np
 
 from invcompiler.ir.nodes import Const, Display, Method, Ref, Star, Tree, Var
 from invcompiler.ir.walk import leaves
-from invcompiler.passes.containers import Container, container, has_inexact, is_inexact, of_display
+from invcompiler.passes.containers import Container, container, is_inexact, of_display
 from invcompiler.passes.emission import Emission, reference
 from invcompiler.rules.adjoint_registry import Spread
 
@@ -223,59 +223,57 @@ class Cotangents:
         Integer leaves get zeros of dtype float0, as from `jax.vjp`. `kept` says which vars the code may read
         to make zeros of their shapes.
         """
-        bar = self.dense(bar)
-        if isinstance(bar, Var) or (isinstance(bar, Const) and bar != ZERO):
-            return bar
-        aval = self.emit.aval(tree)
-        if aval is None and isinstance(tree, Display):
-            parts = tree.items if bar == ZERO else bar.items  # type: ignore[union-attr]
-            bars = [ZERO] * len(parts) if bar == ZERO else parts
-            items = (self.whole(b, t, kept) for b, t in zip(bars, tree.items, strict=True))
-            return replace(tree, items=tuple(items))
-        if aval is None:
-            return self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
-        return self._whole(bar, aval, tree, kept)
+        return self._whole(self.dense(bar), tree, isinstance(tree, Var) and kept(tree), kept)
 
-    def _whole(self, bar: Tree, aval: Any, tree: Tree, kept: Callable[[Var], bool]) -> Tree:
-        box = container(aval)
-        if box is None:
-            return bar if bar != ZERO else self._zero_leaf(aval, tree, kept)
-        if bar == ZERO and isinstance(tree, Var) and kept(tree) and _all_inexact(aval):
-            return self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
-        if isinstance(bar, Var):
+    def _whole(self, bar: Tree, tree: Tree, readable: bool, kept: Callable[[Var], bool]) -> Tree:
+        if bar != ZERO and not isinstance(bar, Display):
             return bar
-        if isinstance(tree, Display) and has_star(tree):
-            tree = ZERO
-        bars = [ZERO] * len(box) if bar == ZERO else bar.items  # type: ignore[union-attr]
+        known = self.emit.ask(_form, tree)
+        form = None if known is None else known.value
+        if form is None and isinstance(tree, Display) and not has_star(tree):
+            form = of_display(tree)
+        if form is None and isinstance(bar, Display):
+            form = of_display(bar)
+        if isinstance(form, Container):
+            return self._whole_items(bar, form, tree, readable, kept)
+        if form is None:
+            return self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
+        return self._zero_leaf(form, tree, readable)
+
+    def _whole_items(
+        self,
+        bar: Tree,
+        box: Container,
+        tree: Tree,
+        readable: bool,
+        kept: Callable[[Var], bool],
+    ) -> Tree:
+        if bar == ZERO and readable and self._is_inexact(tree):
+            return self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
+        bars = bar.items if isinstance(bar, Display) else (ZERO,) * len(box)
         items = []
-        for number, (b, item) in enumerate(zip(bars, box.items, strict=True)):
-            part = tree.items[number] if isinstance(tree, Display) else None
-            if part is None:
-                fn, key = box.access(number)
-                part = ZERO if b != ZERO else (tree, fn, key)
-            items.append(self._whole_item(b, item, part, kept))
+        for number, part in enumerate(bars):
+            shown = isinstance(tree, Display) and not has_star(tree)
+            item = tree.items[number] if shown else self.emit.item(tree, box, number)  # type: ignore[union-attr]
+            can_read = isinstance(item, Var) and kept(item) if shown else readable
+            items.append(self._whole(part, item, can_read, kept))
         return box.display(items)
 
-    def _whole_item(self, bar: Tree, aval: Any, part: Any, kept: Callable[[Var], bool]) -> Tree:
-        if isinstance(part, tuple):
-            tree, fn, key = part
-            readable = isinstance(tree, Var) and kept(tree)
-            part = self.emit.apply(fn, (tree, key)) if readable and has_inexact(aval) else ZERO
-            if isinstance(part, Var):
-                return self._whole(bar, aval, part, lambda var: var is part or kept(var))
-        return self._whole(bar, aval, part, kept)
+    def _is_inexact(self, tree: Tree) -> bool:
+        known = self.emit.ask(_all_inexact, tree)
+        return known is not None and known.value
 
-    def _zero_leaf(self, aval: Any, tree: Tree, kept: Callable[[Var], bool]) -> Tree:
-        if not isinstance(aval, jax.ShapeDtypeStruct) and not isinstance(
-            aval, int | float | complex
-        ):
+    def _zero_leaf(self, form: str, tree: Tree, readable: bool) -> Tree:
+        if form == "static":
             return Const(None)
-        if not is_inexact(aval):
-            shape = shape_tree(np.shape(aval))
-            return self.emit.call(np.zeros, shape, Ref(jax.dtypes.float0, "jax.dtypes.float0", jax))
-        if isinstance(tree, Var) and kept(tree):
+        known = self.emit.ask(lambda x: (np.shape(x), jnp.result_type(x)), tree)
+        if form == "exact":
+            float0 = Ref(jax.dtypes.float0, "jax.dtypes.float0", jax)
+            shape = shape_tree(known.value[0]) if known else self.emit.call(jnp.shape, tree)
+            return self.emit.call(np.zeros, shape, float0)
+        if known is None or (readable and isinstance(tree, Var)):
             return self.emit.call(jnp.zeros_like, tree)
-        return self.zeros_of(aval)
+        return self.emit.call(jnp.zeros, shape_tree(known.value[0]), dtype_ref(known.value[1]))
 
     def zeros(self, var: Var) -> Tree:
         aval = self.emit.aval(var)
@@ -313,6 +311,16 @@ def has_star(display: Display) -> bool:
 
 def _starred_form(aval: Any) -> tuple[type, int]:
     return (type(aval) if type(aval) in (tuple, list) else tuple), len(aval)
+
+
+def _form(aval: Any) -> Container | str:
+    """Return the container that `aval` is, without its items, or what kind of leaf."""
+    box = container(aval)
+    if box is not None:
+        return Container(box.kind, box.keys, (None,) * len(box))
+    if is_inexact(aval):
+        return "inexact"
+    return "exact" if isinstance(aval, jax.ShapeDtypeStruct | int | np.ndarray) else "static"
 
 
 def _all_inexact(aval: Any) -> bool:

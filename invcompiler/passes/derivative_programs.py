@@ -11,6 +11,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from invcompiler.ir.build import as_tree
+from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.nodes import (
     Block,
     Capture,
@@ -57,6 +59,7 @@ def subject(function: Function, args: tuple, kwargs: dict[str, Any]) -> Subject:
     """
     function = _fixed(function, len(args), tuple(kwargs))
     function = replace(function, body=inline_closures(function.body))
+    function = _with_constants(function, args, kwargs)
     avals = abstract_run(function, [(args, kwargs)])
     return Subject(settle_branches(function, avals), avals)
 
@@ -85,6 +88,18 @@ def _fixed(function: Function, given: int, names: tuple[str, ...]) -> Function:
     body = map_block(lambda var: values.get(var, var), function.body)
     body = replace(body, params=tuple(param.var for param in params))
     return replace(function, params=tuple(params), body=body)
+
+
+def _with_constants(function: Function, args: tuple, kwargs: dict[str, Any]) -> Function:
+    """Put static arguments (ints, strings, bools) where they are used: the derivative is written for them."""
+    given = bind_arguments(function, args, kwargs)
+    values = {
+        var: as_tree(value)
+        for var, value in given.items()
+        if isinstance(value, bool | int | str | None)
+    }
+    put = lambda var: values.get(var) or var
+    return replace(function, body=map_block(put, function.body))
 
 
 def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Function:

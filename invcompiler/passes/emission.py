@@ -34,7 +34,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import leaves
 from invcompiler.passes.avals import Avals, Held, Known, abstract
-from invcompiler.passes.containers import container
+from invcompiler.passes.containers import Container, container
 
 CONCRETE = (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError)
 """What JAX raises where the value of an array decides."""
@@ -105,6 +105,17 @@ class Emission(Builder):
             self.apply(getitem, (value, Const(i)), arity=number, name=wish)
             for i, wish in enumerate(wishes)
         )
+
+    def item(self, tree: Tree, box: Container, number: int) -> Tree:
+        """Return item `number` of a container."""
+        fn, key = box.access(number)
+        item = self.apply(fn, (tree, key))
+        known = self.avals.met.get(tree) if isinstance(tree, Var) else None
+        if isinstance(item, Var) and item not in self.avals.met and known:
+            met = {path: container(aval) for path, aval in known.items()}
+            if all(found is not None for found in met.values()):
+                self.avals.met[item] = {path: b.items[number] for path, b in met.items() if b}
+        return item
 
     def wish(self, tree: Tree, name: str | None) -> None:
         """Let a var that has no name be called `name` in the end."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.walk import free_vars, operands
+from invcompiler.ir.walk import free_vars, leaves, operands
 from invcompiler.passes.avals import Held
 from invcompiler.passes.emission import Emission
 from invcompiler.rules.canonical import canonical
@@ -57,7 +57,7 @@ def choose(forward: Emission, back: Block, free: Iterable[Var], bound: Iterable[
     made = {out: equation for equation in forward.equations for out in equation.outs}
     at_hand = dict.fromkeys(free)
     local = {*made, *bound, *at_hand}
-    read = dict.fromkeys(var for var in free_vars(back) if var in local)
+    read = dict.fromkeys(var for var in free_vars(_pruned(back)) if var in local)
     again = _Again(forward, made, at_hand)
     for var in read:
         if not again.can_keep(var):
@@ -72,6 +72,17 @@ def choose(forward: Emission, back: Block, free: Iterable[Var], bound: Iterable[
     residuals = tuple(var for var in needed if roots[var] is var and var not in at_hand)
     used = {operand for equation in views for operand in operands(equation)} | set(needed)
     return Kept(residuals, tuple(views), tuple(var for var in at_hand if var in used))
+
+
+def _pruned(block: Block) -> Block:
+    """Return `block` without equations that its result does not depend on."""
+    live = set(leaves(block.result))
+    kept: list[Equation] = []
+    for equation in reversed(block.equations):
+        if any(out in live for out in equation.outs):
+            kept.append(equation)
+            live.update(operands(equation))
+    return replace(block, equations=tuple(reversed(kept)))
 
 
 @dataclass(eq=False)

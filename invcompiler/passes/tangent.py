@@ -44,6 +44,7 @@ from invcompiler.ir.text import show
 from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.activity import item_trees, useful, varying
 from invcompiler.passes.adjoint_calls import applies, canonical_call, projected
+from invcompiler.passes.adjoint_loops import view
 from invcompiler.passes.adjoint_pairs import callee, positional, runs_of
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM, holds_function
@@ -350,7 +351,7 @@ def _loop(walk: Forward, loop: Loop) -> None:
     collected = [j for j in range(n, len(loop.outs)) if walk.active(loop.outs[j])]
     init = tuple(_started(walk, loop, i) for i in carried)
     trees = item_trees(loop)
-    parts = [Each(walk.whole(trees[i - n])) for i in items]
+    parts = [Each(walk.whole(trees[i - n]), view(loop, i - n)) for i in items]
     inner = walk.nested()
     carried_dots = tuple(_dot(inner, body.params[i]) for i in carried)
     item_dots = tuple(_dot(inner, body.params[i]) for i in items)
@@ -457,7 +458,7 @@ def forward(
     chosen = tuple(chosen)
     varied = varying(function.body, chosen, avals)
     wanted = useful(function.body, (function.body.result,), varied)
-    walk = Forward(Emission(avals), varied, wanted | frozenset(chosen), twins)
+    walk = Forward(Emission(avals), varied, wanted, twins)
     dots = tuple(_dot(walk, var) for var in chosen)
     walk.block(function.body)
     result = function.body.result
