@@ -9,9 +9,13 @@ Gaussian with full covariance in the same space. Needs `pip install 'invcompiler
 """
 
 import argparse
+import os
 import time
 from functools import partial
 from pathlib import Path
+
+# The matrices are small: threads of OpenBLAS would wait for one another for longer than they work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import jax.numpy as jnp
