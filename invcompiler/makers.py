@@ -232,6 +232,7 @@ class InverseMaker:
             f"`example` contradicts the output: `{self.function.name}` of it is not of shape {_shapes(y)}",
             span=self.function.span,
             function=self.function.name,
+            label="this is the function",
             known=("the output",),
             hint="pass an example of the shape and dtype of the unknown",
         )
@@ -250,6 +251,9 @@ class InverseMaker:
     def _check_degrees(self, facts: Facts, output: Any) -> None:
         if not self.request.product.ildj:
             return
+        for var in self.unknown:
+            if holds_integers(facts.of(var)):
+                raise integers_have_none(self.function, var)
         inputs = sum(real_elements(facts.of(var)) for var in self.unknown)
         outputs = real_elements(output)
         if inputs != outputs:
@@ -349,6 +353,24 @@ def real_elements(value: Any) -> int:
     dtype = getattr(value, "dtype", None)
     is_complex = dtype is not None and np.issubdtype(dtype, np.complexfloating)
     return int(np.prod(shape)) * (2 if is_complex else 1)
+
+
+def holds_integers(value: Any) -> bool:
+    items = getattr(value, "items", None)
+    if isinstance(items, tuple):
+        return any(map(holds_integers, items))
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and dtype.kind in "iub"
+
+
+def integers_have_none(function: Function, var: Var) -> DegreesOfFreedomError:
+    return DegreesOfFreedomError(
+        f"`{var.name}` of `{function.name}` holds integers: a map of integers has no log-det-Jacobian",
+        span=var.span or function.span,
+        function=function.name,
+        label="integers here",
+        hint="`inv.inverse` works; for a density, cast to floats first",
+    )
 
 
 def degrees_differ(function: Function, inputs: int, outputs: int) -> DegreesOfFreedomError:

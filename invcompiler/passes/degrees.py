@@ -5,8 +5,10 @@ A value that the plan does not use is redundant: `(x, exp(x))` has more outputs 
 
 from __future__ import annotations
 
+import jax.numpy as jnp
+
 from invcompiler.errors import DegreesOfFreedomError
-from invcompiler.ir.nodes import Var
+from invcompiler.ir.nodes import Apply, Equation, Var
 from invcompiler.ir.walk import leaves, operands
 from invcompiler.schedule.affine import trees_of
 from invcompiler.schedule.functions import FunctionPlan
@@ -30,12 +32,36 @@ def check_degrees(plan: FunctionPlan) -> None:
     outputs = [leaf for tree in plan.outputs for leaf in leaves(tree)]
     used = {var for step in live_steps(plan) for var in read_by(step)} | set(plan.unknown)
     seen: set[Var] = set()
+    _check_sizes(plan, outputs)
     for leaf in outputs:
+        if leaf not in plan.context.tainted:
+            raise _redundant(plan, leaf, "this value does not depend on the unknown")
         if leaf in seen:
             raise _redundant(plan, leaf, "this value is returned twice")
         if leaf not in used:
             raise _redundant(plan, leaf, "the unknown follows from the other outputs alone")
         seen.add(leaf)
+
+
+def _check_sizes(plan: FunctionPlan, outputs: list[Var]) -> None:
+    """Compare the number of elements where shapes tell it, in whatever terms."""
+    for equation in plan.function.body.equations:
+        parts = _stacked(plan, equation)
+        twice = [v for i, v in enumerate(parts) if v in parts[:i] and v in plan.context.tainted]
+        if twice:
+            raise _redundant(plan, equation.outs[0], "the same value stands here twice")
+    if len(outputs) != 1 or len(plan.unknown) != 1:
+        return
+    before, after = (plan.context.facts.dtype(v) for v in (plan.unknown[0], outputs[0]))
+    if before is not None and after is not None and (before.kind == "c") != (after.kind == "c"):
+        raise _redundant(plan, outputs[0], "a complex number holds two real ones")
+
+
+def _stacked(plan: FunctionPlan, equation: Equation) -> list[Var]:
+    call = plan.context.call(equation) if isinstance(equation, Apply) else None
+    if call is None or call.fn not in (jnp.concatenate, jnp.stack):
+        return []
+    return list(leaves(next(iter(call.arguments.values()))))
 
 
 def live_steps(plan: FunctionPlan) -> list[Step]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from invcompiler.ir.nodes import Tree
 from invcompiler.rules.canonical import Call
+from invcompiler.rules.conditions import nonzero
 from invcompiler.rules.registry import Numbers, elementwise
 
 
@@ -65,6 +66,8 @@ class subtract_at:
 
 @elementwise(at_multiply, numbers=Numbers.INEXACT)
 class multiply_at:
+    condition = nonzero("values", "a factor")
+
     def inverse(y, index, values):
         return y.at[index].divide(values)
 
@@ -74,6 +77,8 @@ class multiply_at:
 
 @elementwise(at_divide, numbers=Numbers.INEXACT)
 class divide_at:
+    condition = nonzero("values", "a divisor")
+
     def inverse(y, index, values):
         return y.at[index].multiply(values)
 

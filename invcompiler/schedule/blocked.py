@@ -35,7 +35,10 @@ from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import Refusal
 from invcompiler.schedule.isolate import Branching
+from invcompiler.schedule.parts import parts_of
 from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permuted, Region, Span1
+
+from invcompiler.schedule.views import is_shape_query
 
 if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
@@ -46,7 +49,7 @@ _REDUCTIONS = (
     jnp.round, jnp.floor, jnp.ceil, jnp.rint, jnp.trunc, jnp.sign, jnp.clip, jnp.maximum,
     jnp.minimum, jnp.floor_divide, jnp.remainder, jax.nn.relu, jax.nn.softmax, jnp.triu, jnp.tril,
     jax.nn.relu6, jnp.unique, jnp.trace, jnp.less, jnp.greater, jnp.equal, jnp.not_equal,
-    jnp.greater_equal, jnp.less_equal, jnp.isfinite, jax.nn.log_softmax, jax.nn.one_hot,
+    jnp.left_shift, jnp.right_shift, jnp.greater_equal, jnp.less_equal, jnp.isfinite, jax.nn.log_softmax, jax.nn.one_hot,
 )  # fmt: skip
 
 
@@ -66,7 +69,9 @@ def blocking(solver: Solver) -> list[Equation]:
     for equation in reversed(graph.equations):
         unknown = any(var not in solver.known for var in graph.reads(equation))
         stuck = any(_touched(solver, out) for out in equation.outs)
-        if unknown and stuck and not _is_view(solver, equation):
+        if is_shape_query(equation) or not unknown or not stuck:
+            continue
+        if not _is_view(solver, equation):
             found.append(equation)
     return found
 
@@ -104,13 +109,12 @@ def _at(solver: Solver, equation: Equation, missing: list[Var]) -> InvcompilerEr
     facts |= {"span": equation.span, "reason": _subject(solver, missing)}
     refusal = solver.refusals.get(equation)
     match refusal:
-        case InvcompilerError():
+        case InvcompilerError() if not isinstance(equation, Loop):
             return _from_inside(refusal, equation)
         case Branching():
             return _branching(refusal, equation, facts)
         case Refusal():
-            facts["hint"] = refusal.hint or ""
-            return InversionError(**{**facts, "label": refusal.reason})
+            return _refused(refusal, facts)
     match equation:
         case Opaque():
             facts["label"] = f"an unknown flows through {equation.what}, which cannot be inverted"
@@ -119,11 +123,35 @@ def _at(solver: Solver, equation: Equation, missing: list[Var]) -> InvcompilerEr
         case Branch():
             return _branch(solver, equation, facts)
         case Loop():
-            facts["label"] = "a loop that an unknown flows through, whose start cannot be recovered"
-            facts["hint"] = "return the final value of all that it carries"
-            return EntangledError(**facts)
+            return _loop(solver, equation, facts)
         case Apply():
             return _call(solver, equation, facts, missing)
+
+
+def _refused(refusal: Refusal, facts: dict) -> InversionError:
+    facts["label"] = refusal.reason
+    facts["hint"] = refusal.hint or (
+        "return the unknown as well, or state the inverse of a function around it with "
+        "`inv.custom_inverse`"
+    )
+    unknown_inverse = refusal.reason.startswith("its inverse is not known")
+    return (NoRuleError if unknown_inverse else InformationDroppedError)(**facts)
+
+
+def _loop(solver: Solver, equation: Loop, facts: dict) -> InversionError:
+    parts = parts_of(equation)
+    known = [out for out in parts.collections if out in solver.known]
+    items = any(leaf not in solver.known for _, tree in parts.items for leaf in leaves(tree))
+    if items and not known:
+        facts["label"] = "only what the loop carries to its end is returned, not what it takes in"
+        facts["hint"] = "return what each step makes of its item as well"
+        return InformationDroppedError(**facts)
+    refusal = solver.refusals.get(equation)
+    if isinstance(refusal, InvcompilerError) and not isinstance(refusal, InformationDroppedError):
+        return refusal  # type: ignore[return-value]
+    facts["label"] = "a loop that an unknown flows through, whose start cannot be recovered"
+    facts["hint"] = "return the final value of all that it carries"
+    return EntangledError(**facts)
 
 
 def _from_inside(error: InvcompilerError, equation: Equation) -> InvcompilerError:
@@ -165,6 +193,18 @@ def _call(
     call = solver.call(equation)
     unknown = [var for var in solver.graph.reads(equation) if var not in solver.known]
     name = spelled(equation)
+    opaque = next((m for v in unknown if isinstance(m := solver.graph.defining.get(v), Opaque)), None)
+    if opaque is not None:
+        return _at(solver, opaque, missing)  # type: ignore[return-value]
+    if equation.out not in solver.known:
+        facts["label"] = f"only a part of what {name} gives is used: the rest is dropped"
+        facts["hint"] = "return the rest as well, or take it as a known argument"
+        return InformationDroppedError(**facts)
+    parts = solver.graph.at_parts(equation)
+    if parts is not None and parts[0] == "set":
+        facts["label"] = "the elements that are overwritten here are dropped"
+        facts["hint"] = "return them as well, or take them as a known argument"
+        return InformationDroppedError(**facts)
     fn = call.fn if call is not None else getattr(equation.fn, "value", None)
     if any(fn is dropper for dropper in _REDUCTIONS):
         facts["label"] = f"many inputs of {name} give the same output"
@@ -181,7 +221,8 @@ def _call(
         facts["notes"] = _other_path(solver, unknown, missing, equation)
         return EntangledError(**facts)
     if call is not None and _appears_twice(call.arguments.values(), unknown):
-        facts["label"] = f"the unknown appears more than once in {name}"
+        facts["label"] = f"the unknown appears more than once in {name}, and no rule collects it"
+        facts["hint"] = _entangled_hint(None, facts["function"])
         return EntangledError(**facts)
     facts["label"] = f"no rule to invert {name}"
     facts["hint"] = (

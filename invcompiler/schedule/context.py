@@ -455,7 +455,7 @@ class Context:
 
     def _may_be_like(self, var: Var) -> bool:
         """An unknown whose shape nothing tells is taken to be like the output (verified when it is called)."""
-        return var in self.unknown and self.facts.shape(var) is None
+        return self.unknown == {var} and self.facts.shape(var) is None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from invcompiler.ir.build import literal
 from invcompiler.ir.interval import Interval
-from invcompiler.ir.nodes import Apply, Equation, Tree, Var
+from invcompiler.ir.nodes import Apply, Equation, Ref, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call, parameters_of
 from invcompiler.rules.registry import InverseRule, Kind, Refusal
@@ -75,6 +76,8 @@ def check(solver: Solver, call: Call, rule: InverseRule, var: Tree
 ) -> Refusal | Branching | None:
     context = solver.context
     interval = context.interval(var)
+    if call.fn is jnp.multiply and any(is_zero(solver, t) for t in call.arguments.values()):
+        return Refusal("a factor is zero: the output does not depend on the unknown")
     if not rule.domain.includes(interval) and not ends_with_domain(rule, call, interval):
         return Branching(rule, interval)
     return rule.refusal(call, context.facts)
@@ -89,6 +92,14 @@ def rounded(solver: Solver, equation: Apply, var: Var) -> Refusal | None:
         "an unknown integer becomes a float here, and is rounded",
         "cast it with `.astype` where every value keeps one of its own",
     )
+
+
+def is_zero(solver: Solver, tree: Tree) -> bool:
+    """Whether the text makes zeros here, of whatever shape."""
+    made = solver.context.defining.get(tree) if isinstance(tree, Var) else None
+    if not isinstance(made, Apply) or not isinstance(made.fn, Ref):
+        return False
+    return made.fn.value is jnp.zeros_like or made.fn.value is jnp.zeros
 
 
 def ends_with_domain(rule: InverseRule, call: Call, interval: Interval) -> bool:
