@@ -5,6 +5,9 @@ A value that the plan does not use is redundant: `(x, exp(x))` has more outputs 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import jax.numpy as jnp
 
 from invcompiler.errors import DegreesOfFreedomError
@@ -50,11 +53,27 @@ def _check_sizes(plan: FunctionPlan, outputs: list[Var]) -> None:
         twice = [v for i, v in enumerate(parts) if v in parts[:i] and v in plan.context.tainted]
         if twice:
             raise _redundant(plan, equation.outs[0], "the same value stands here twice")
+    counts = [_elements(plan, vars_) for vars_ in (plan.unknown, outputs)]
+    if None not in counts and counts[0] != counts[1]:
+        why = f"{counts[1]} numbers come out, {counts[0]} go in"
+        raise _redundant(plan, outputs[0], why)
     if len(outputs) != 1 or len(plan.unknown) != 1:
         return
     before, after = (plan.context.facts.dtype(v) for v in (plan.unknown[0], outputs[0]))
     if before is not None and after is not None and (before.kind == "c") != (after.kind == "c"):
         raise _redundant(plan, outputs[0], "a complex number holds two real ones")
+
+
+def _elements(plan: FunctionPlan, vars_: Iterable[Var]) -> int | None:
+    """Return how many elements arrays of known shape hold together."""
+    total = 0
+    for var in vars_:
+        shape = plan.context.concrete_shape(var)
+        if shape is None:
+            return None
+        dtype = plan.context.facts.dtype(var)
+        total += math.prod(shape) * (2 if dtype is not None and dtype.kind == "c" else 1)
+    return total
 
 
 def _stacked(plan: FunctionPlan, equation: Equation) -> list[Var]:

@@ -237,8 +237,18 @@ def _waits_for_shapes(solver: Solver, call: Call | None, equation: Apply) -> boo
     if solver.context.facts.is_concrete:
         return False
     if isinstance(equation.fn, Var) and equation.fn in solver.known:
-        return True  # which function it is shows when it is called
+        return _is_passed_in(solver, equation.fn)  # which function it is shows when it is called
     return call is not None and any(call.fn is fn for fn in _SHAPED)
+
+
+def _is_passed_in(solver: Solver, var: Var) -> bool:
+    """Whether `var` is an argument, or a part of one."""
+    made = solver.graph.defining.get(var)
+    while isinstance(made, Apply) and isinstance(made.fn, Ref):
+        if made.fn.value not in (operator.getitem, getattr) or not isinstance(made.args[0], Var):
+            return False
+        made = solver.graph.defining.get(made.args[0])
+    return made is None
 
 
 _SHAPED = (jnp.concatenate, jnp.stack, jnp.hstack, jnp.vstack, jnp.dstack, jnp.column_stack)

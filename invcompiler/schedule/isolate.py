@@ -68,8 +68,14 @@ def choose(
             refusal = rounded(solver, equation, var)
         if refusal is None:
             return rule
-        solver.refusals.setdefault(equation, refusal)
+        if is_telling(refusal) or equation not in solver.refusals:
+            solver.refusals[equation] = refusal
     return None
+
+
+def is_telling(refusal: Refusal | Branching) -> bool:
+    """Whether a refusal is about this use of a function, not about the kind of its numbers."""
+    return isinstance(refusal, Branching) or not refusal.reason.startswith("its inverse is not")
 
 
 def check(solver: Solver, call: Call, rule: InverseRule, var: Tree
