@@ -26,7 +26,6 @@ from typing import Any
 import jax.numpy as jnp
 
 from invcompiler.ir.nodes import Function
-from invcompiler.passes.callees import map_callees
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.read_rules import read_rules
 from invcompiler.passes.rewriting import Rules, canonical_key, rewrite
@@ -38,11 +37,17 @@ _ROUNDS = 8  # each but the last makes some use of a value go away; two or three
 def simplify(function: Function, facts: Any = None) -> Function:
     """Return a function of the same values, up to rounding, that says and computes no more than it must.
 
-    So are the functions made by the compiler that it calls. `facts` (shapes and dtypes) let more equations apply; they may
-    be those of the function that this one was made from: where that computes with complex numbers, what is
-    true of reals only is left alone.
+    `facts` (shapes and dtypes) let more equations apply. They may be those of the function that this one was made
+    from: where that computes with complex numbers, what is true of reals only is left alone.
     """
-    return _with_callees(function, facts, all_real(facts), {})
+    real = all_real(facts)
+    function = dead_code(function)
+    for _ in range(_ROUNDS):
+        rewritten = rewrite(function, _rules(), facts, all_real=real)
+        function = dead_code(rewritten.function)
+        if not rewritten.again:
+            break
+    return function
 
 
 def all_real(facts: Any) -> bool:
@@ -51,27 +56,6 @@ def all_real(facts: Any) -> bool:
         return True
     dtypes = (facts.dtype(var) for var in facts.values)
     return not any(d is not None and jnp.issubdtype(d, jnp.complexfloating) for d in dtypes)
-
-
-def _with_callees(
-    function: Function, facts: Any, real: bool, done: dict[int, Function]
-) -> Function:
-    def callee(called: Function) -> Function:
-        if id(called) not in done:
-            done[id(called)] = _with_callees(called, None, real, done)
-        return done[id(called)]
-
-    return map_callees(callee, _simplified(function, facts, real))
-
-
-def _simplified(function: Function, facts: Any, real: bool) -> Function:
-    function = dead_code(function)
-    for _ in range(_ROUNDS):
-        rewritten = rewrite(function, _rules(), facts, all_real=real)
-        function = dead_code(rewritten.function)
-        if not rewritten.again:
-            break
-    return function
 
 
 @functools.cache

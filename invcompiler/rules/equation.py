@@ -21,8 +21,13 @@ from invcompiler.ir.nodes import Const, Tree
 
 
 class Context(Protocol):
-    """What is known, where an equation may apply, of the values of the program."""
+    """What is known, where an equation may apply, of the values of the program.
 
+    `all_real`: no value is complex, as far as anyone knows.
+    """
+
+    @property
+    def all_real(self) -> bool: ...
     def dtype(self, tree: Tree) -> Any | None: ...
     def shape(self, tree: Tree) -> tuple | None: ...
     def is_nonnegative(self, tree: Tree) -> bool: ...
@@ -31,7 +36,7 @@ class Context(Protocol):
 
 @dataclass(frozen=True)
 class Guard:
-    """What must be known of a value: `holds` decides, an unknown dtype is taken to be a float's."""
+    """What must be known of a value: `holds` decides, an unknown dtype is taken to be a float's if nothing is complex."""
 
     name: str
     holds: Callable[[Tree, Context], bool]
@@ -93,7 +98,9 @@ def _kind(of: Any) -> Callable[[Tree, Context], bool]:
         if isinstance(tree, Const):
             return type(tree.value) is float or (of is jnp.number and type(tree.value) is int)
         dtype = context.dtype(tree)
-        return dtype is None or jnp.issubdtype(dtype, of)
+        if dtype is None:
+            return context.all_real or of is not jnp.floating
+        return jnp.issubdtype(dtype, of)
 
     return holds
 

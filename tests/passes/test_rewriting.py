@@ -14,7 +14,7 @@ import pytest
 from invcompiler.backend.order import ordered
 from invcompiler.frontend import read
 from invcompiler.ir.build import Builder, as_tree
-from invcompiler.ir.nodes import Const, Function, Param, ParameterKind, Ref, Var
+from invcompiler.ir.nodes import Const, Ref, Var
 from invcompiler.ir.text import show
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.recognise import recognise
@@ -408,6 +408,7 @@ class Stated:
 
     def __init__(self, **known):
         self.known = known
+        self.values = [Var(name) for name in known]
 
     def _of(self, tree):
         return self.known.get(getattr(tree, "name", None))
@@ -480,13 +481,15 @@ def test_a_value_without_a_name_gets_the_one_of_what_it_replaces():
     assert "total = jnp.exp" in show(simplify(function))
 
 
-def test_functions_that_are_called_are_simplified_too():
-    inner = read(_made("def f(x):\n    return jnp.log(jnp.exp(x))\n"))
-    x = Var("x")
-    outer = Builder()
-    value = outer.apply(Ref(inner, "inner"), (x,))
-    value = outer.apply(Ref(inner, "inner"), (value,))
-    parameters = (Param(x, ParameterKind.POSITIONAL_OR_KEYWORD),)
-    function = simplify(Function("g", parameters, outer.block((), value)))
-    callees = {equation.fn.value for equation in function.body.equations}
-    assert len(callees) == 1 and text(callees.pop()).strip() == "return x"
+def test_values_of_unknown_dtype_are_not_real_where_a_known_one_is_complex():
+    """The facts may be those of the function that this one was made from."""
+    function = read(_made("def f(x):\n    return jnp.log(jnp.abs(jnp.exp(x)))\n"))
+    assert text(simplify(function, Stated(elsewhere=((3,), "float32")))).strip() == "return x"
+    assert text(simplify(function, Stated(elsewhere=((3,), "complex64")))) == text(function)
+
+
+def test_complex_literals_make_values_complex():
+    function = read(
+        _made("def f(x):\n    return jnp.log(jnp.exp(1j * x)) + jnp.abs(jnp.exp(x * 2j))\n")
+    )
+    assert text(simplify(function)) == text(function)
