@@ -22,6 +22,7 @@ from invcompiler.ir.nodes import (
     Param,
     ParameterKind,
     Ref,
+    Span,
     Var,
 )
 from invcompiler.passes.invert import Product
@@ -230,9 +231,9 @@ class InverseMaker:
     def _contradicted(self, y: Any) -> ShapeError:
         return ShapeError(
             f"`example` contradicts the output: `{self.function.name}` of it is not of shape {_shapes(y)}",
-            span=self.function.span,
+            span=result_span(self.function),
             function=self.function.name,
-            label="this is the function",
+            label="this is the output",
             known=("the output",),
             hint="pass an example of the shape and dtype of the unknown",
         )
@@ -241,7 +242,7 @@ class InverseMaker:
         names = ", ".join(var.name or "?" for var in self.unknown)
         return ShapeError(
             f"the shape of `{names}` does not follow from an output of shape {_shapes(y)}",
-            span=self.function.span,
+            span=result_span(self.function),
             function=self.function.name,
             known=("the output",),
             missing=(f"the shape of {names}",),
@@ -355,6 +356,12 @@ def real_elements(value: Any) -> int:
     return int(np.prod(shape)) * (2 if is_complex else 1)
 
 
+def result_span(function: Function) -> Span | None:
+    """Return where the result is made: the last expression of the text."""
+    spans = [e.span for e in function.body.equations if e.span is not None]
+    return max(spans, key=lambda s: (s.end_line, s.end_col)) if spans else function.span
+
+
 def holds_integers(value: Any) -> bool:
     items = getattr(value, "items", None)
     if isinstance(items, tuple):
@@ -366,9 +373,9 @@ def holds_integers(value: Any) -> bool:
 def integers_have_none(function: Function, var: Var) -> DegreesOfFreedomError:
     return DegreesOfFreedomError(
         f"`{var.name}` of `{function.name}` holds integers: a map of integers has no log-det-Jacobian",
-        span=var.span or function.span,
+        span=result_span(function),
         function=function.name,
-        label="integers here",
+        label="integers in, integers out",
         hint="`inv.inverse` works; for a density, cast to floats first",
     )
 
@@ -376,7 +383,7 @@ def integers_have_none(function: Function, var: Var) -> DegreesOfFreedomError:
 def degrees_differ(function: Function, inputs: int, outputs: int) -> DegreesOfFreedomError:
     return DegreesOfFreedomError(
         f"`{function.name}` maps {inputs} real numbers to {outputs}: it has no log-det-Jacobian",
-        span=function.span,
+        span=result_span(function),
         function=function.name,
         label="inputs and outputs differ in degrees of freedom",
         hint="`inv.inverse` may still work; for a log-det, return as many numbers as go in",

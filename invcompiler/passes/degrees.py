@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 
 from invcompiler.errors import DegreesOfFreedomError
-from invcompiler.ir.nodes import Apply, Equation, Var
+from invcompiler.ir.nodes import Apply, Equation, Function, Span, Var
 from invcompiler.ir.walk import leaves, operands
 from invcompiler.schedule.affine import trees_of
 from invcompiler.schedule.functions import FunctionPlan
@@ -124,12 +124,17 @@ def _in_coefficients(coefficients: tuple) -> list[Var]:
     return [v for c in coefficients for tree in trees_of(c) for v in leaves(tree)]
 
 
+def _last_span(function: Function) -> Span | None:
+    spans = [e.span for e in function.body.equations if e.span is not None]
+    return max(spans, key=lambda s: (s.end_line, s.end_col)) if spans else function.span
+
+
 def _redundant(plan: FunctionPlan, leaf: Var, why: str) -> DegreesOfFreedomError:
     made = plan.context.defining.get(leaf)
     function = plan.function
     return DegreesOfFreedomError(
         f"`{function.name}` returns more numbers than it takes: it has no log-det-Jacobian",
-        span=(made.span if made is not None else None) or leaf.span or function.span,
+        span=(made.span if made is not None else None) or _last_span(function),
         function=function.name,
         label=why,
         known=("the output",),
