@@ -15,6 +15,7 @@ from invcompiler.ir.nodes import Capture, Closure, Function, Var
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.degrees import check_degrees
 from invcompiler.passes.invert import Inverter, Product
+from invcompiler.passes.normalise import normalise
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
 from invcompiler.schedule.domains import intervals
@@ -47,9 +48,9 @@ class Reader:
 def prepare(target: Any) -> Function:
     """Read a Python function, in the forms that the scheduler knows."""
     if isinstance(target, Closure):
-        return recognise(target.lower())
+        return recognise(normalise(target.lower()))
     program = getattr(target, "__invcompiler_function__", None)
-    return recognise(read(target) if program is None else program())
+    return recognise(normalise(read(target) if program is None else program()))
 
 
 def compile_inverse(
