@@ -147,7 +147,7 @@ class Generated:
         found = self._cache.programs.get(key)
         if found is None or not self._maker.holds(found.program):
             with self._cache.lock:
-                program = self._maker.specialise(self._bound(args, kwargs), self)
+                program = self._maker.specialise(self._bound(args, kwargs))
                 # compiling may find more captured values, which belong to the signature too
                 leaves, treedef, key = self._keyed(args, kwargs)
                 found = Specialised(program, jax.jit(_caller(program, leaves, treedef)))

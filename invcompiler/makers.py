@@ -99,6 +99,7 @@ class InverseMaker:
         numbers = self._numbers(len(positional))
         self.unknown = tuple(positional[n].var for n in numbers)
         self.declared = spread(self.function, self._declared())
+        self._inverse: tuple[Program | None] | None = None
         self._captures: dict[str, Capture] = {}
         self._read: list[Function] = [self.function]
 
@@ -173,6 +174,16 @@ class InverseMaker:
         except ShapeError as error:
             return error
 
+    def generic_inverse(self) -> Program | None:
+        """Return the generic inverse, whose shapes tell those of the unknowns; None if there is none."""
+        if self._inverse is None:
+            facts = symbolic_facts(self.function, unknown=self.unknown, defaults=False)
+            try:
+                self._inverse = (self._compile(facts, Product(inverse=True)),)
+            except ShapeError:
+                self._inverse = (None,)
+        return self._inverse[0]
+
     def _examples(self) -> dict[Var, Any]:
         example = self.request.example
         if example is None:
@@ -180,9 +191,9 @@ class InverseMaker:
         values = example if isinstance(self.request.argnums, tuple) else (example,)
         return dict(zip(self.unknown, values, strict=True))
 
-    def _compile(self, facts: Facts) -> Program:
+    def _compile(self, facts: Facts, product: Product | None = None) -> Program:
         compilation = compile_inverse(
-            self.function, self.unknown, facts, self.declared, self.request.product
+            self.function, self.unknown, facts, self.declared, product or self.request.product
         )
         return self._program(compilation)
 
@@ -194,7 +205,7 @@ class InverseMaker:
         self._read += [f for f in compilation.rests_on if id(f) not in known]
         return program
 
-    def specialise(self, bound: Mapping[str, Any], generated: Any) -> Program:
+    def specialise(self, bound: Mapping[str, Any]) -> Program:
         """Return the program for arguments of these shapes, dtypes and static values."""
         if self.request.product.forward:
             facts = concrete_facts(self.function, self._arguments(bound))
@@ -203,18 +214,18 @@ class InverseMaker:
         names = [p.name for p in self.signature.parameters.values()]
         y = bound[names[0]]
         known = self._arguments({k: v for k, v in bound.items() if k != names[0]})
-        facts = self._verified(y, known, generated)
+        facts = self._verified(y, known)
         self._check_degrees(facts, facts.output)
         return self._compile(facts)
 
     def _arguments(self, bound: Mapping[str, Any]) -> dict[Var, Any]:
         return {p.var: bound[p.var.name] for p in self.function.params if p.var.name in bound}
 
-    def _verified(self, y: Any, known: dict[Var, Any], generated: Any) -> Facts:
+    def _verified(self, y: Any, known: dict[Var, Any]) -> Facts:
         """Return the facts for the shapes that the unknowns have, given those of the output."""
         tried = None
         examples = self._examples()
-        for guess in candidates(self, y, known, examples, generated):
+        for guess in candidates(self, y, known, examples):
             try:
                 facts = concrete_facts(self.function, {**known, **guess})
             except REFUTATIONS as error:

@@ -15,7 +15,7 @@ _TRIES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, A
 
 
 def candidates(
-    maker: Any, y: Any, known: Mapping[Var, Any], examples: Mapping[Var, Any], generated: Any
+    maker: Any, y: Any, known: Mapping[Var, Any], examples: Mapping[Var, Any]
 ) -> Iterator[dict[Var, Any]]:
     """Yield what the unknowns may be like: as the examples say; like the output; as the generic inverse makes them."""
     if examples:
@@ -25,9 +25,9 @@ def candidates(
         yield {maker.unknown[0]: described(y)}
     elif isinstance(y, tuple | list) and len(y) == len(maker.unknown):
         yield {var: described(part) for var, part in zip(maker.unknown, y, strict=True)}
-    program = generated._generic
-    if isinstance(program, Program):
-        found = _evaluated(program, maker, y, known)
+    program = maker.generic_inverse()
+    if program is not None:
+        found = _evaluated(program, y, known)
         if found is not None:
             parts = (found,) if len(maker.unknown) == 1 else found
             yield dict(zip(maker.unknown, parts, strict=True))
@@ -44,11 +44,8 @@ def _struct(leaf: Any) -> Any:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=getattr(leaf, "weak_type", False))
 
 
-def _evaluated(program: Program, maker: Any, y: Any, known: Mapping[Var, Any]) -> Any:
+def _evaluated(program: Program, y: Any, known: Mapping[Var, Any]) -> Any:
     """Return the shapes of what the generic inverse gives; None if it does not fit the output."""
-    product = maker.request.product
-    if not product.inverse:
-        return None
     given = {var.name: value for var, value in known.items()}
     leaves, treedef = jax.tree.flatten((y, given, program.bindings()))
     traced = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
@@ -61,10 +58,9 @@ def _evaluated(program: Program, maker: Any, y: Any, known: Mapping[Var, Any]) -
         return program.main(out, **rest, **bound)
 
     try:
-        found = jax.eval_shape(run, [_struct(leaves[i]) for i in traced])
+        return jax.eval_shape(run, [_struct(leaves[i]) for i in traced])
     except _TRIES:
         return None
-    return found[0] if product.ildj else found
 
 
 def matches(output: Any, y: Any) -> bool:
