@@ -69,6 +69,12 @@ class Target:
     def is_current(self) -> bool:
         return self.function is None or is_current(self.function)
 
+    def _written_for(self, args: tuple, kwargs: dict[str, Any]) -> Function:
+        """Return the IR: of a generated derivative, that which is written for these arguments."""
+        if isinstance(self.f, Derivative):
+            return self.f.function_for(args, kwargs)
+        return self.function or self.as_called
+
     @functools.cached_property
     def as_called(self) -> Function:
         """Return the function that does nothing but call this one."""
@@ -90,7 +96,7 @@ class Target:
         look = functools.partial(abstract, numbers=True)
         given = tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
         try:
-            return subject(self.function or self.as_called, *given), True
+            return subject(self._written_for(args, kwargs), *given), True
         except CONCRETE:
             value = self.f(*args, **kwargs)
         function = self.as_called
@@ -110,7 +116,7 @@ def target_of(f: Any) -> Target:
     if not callable(f):
         raise TypeError(f"expected a function, got {type(f).__name__}")
     function = None
-    if isinstance(f, Generated) or not has_own_rule(f):
+    if not isinstance(f, Derivative) and not has_own_rule(f):
         try:
             function = read(f)
         except InvcompilerError:

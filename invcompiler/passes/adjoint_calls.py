@@ -47,7 +47,12 @@ def step(walk: Walk, equation: Apply) -> Pullback | None:
     )
 
 
-def opaque(walk: Walk, equation: Opaque) -> Pullback:
+def opaque(walk: Walk, equation: Opaque) -> Pullback | None:
+    """Emit copied statements forward. What makes a generator is differentiated where that is consumed."""
+    known = walk.forward.ask(holds_function, equation.outs[0])
+    if len(equation.outs) == 1 and known is not None and known.value:
+        walk.forward.keep(equation)
+        return None
     return vjp_of_opaque(walk, equation)
 
 

@@ -176,19 +176,26 @@ def _bar(emit: Emission, var: Var | None) -> Var:
 
 def _forward(emit: Emission, inner: Emission, loop: Loop, kept: Kept) -> tuple[Var, ...]:
     """Emit the loop with the residuals collected beside its own values; return their collections."""
-    stacks = tuple(Var(_plural(var.name)) for var in kept.residuals)
     result = loop.body.result
     assert isinstance(result, Display)
-    items = (*result.items, *kept.residuals)
-    body = Block(loop.body.params, tuple(inner.equations), Display(tuple, items))
-    new = replace(loop, outs=(*loop.outs, *stacks), body=body)
-    if stacks and loop.kind is LoopKind.FORI:
+    n = len(loop.init)
+    pairs = zip(result.items[n:], loop.outs[n:], strict=True)
+    collected = {item: out for item, out in pairs if isinstance(item, Var)}
+    new = [var for var in kept.residuals if var not in collected]
+    stacks = {var: Var(_plural(var.name)) for var in new}
+    body = Block(loop.body.params, tuple(inner.equations), Display(tuple, (*result.items, *new)))
+    emit.keep(_collecting(emit, replace(loop, outs=(*loop.outs, *stacks.values()), body=body), new))
+    return tuple(stacks.get(var) or collected[var] for var in kept.residuals)
+
+
+def _collecting(emit: Emission, loop: Loop, new: list[Var]) -> Loop:
+    """Return `loop` as a kind that can collect `new` values."""
+    if new and loop.kind is LoopKind.FORI:
         counted = _counted(emit, loop.iterable)
-        new = replace(new, kind=LoopKind.SCAN, options=(), iterable=counted)
-    if stacks and loop.kind is LoopKind.COMPREHENSION:
-        new = replace(new, kind=LoopKind.FOR)
-    emit.keep(new)
-    return stacks
+        return replace(loop, kind=LoopKind.SCAN, options=(), iterable=counted)
+    if new and loop.kind is LoopKind.COMPREHENSION:
+        return replace(loop, kind=LoopKind.FOR)
+    return loop
 
 
 def _counted(emit: Emission, part: Iter | None) -> Iter:

@@ -29,6 +29,7 @@ from invcompiler.ir.nodes import (
     Param,
     ParameterKind,
     Ref,
+    Star,
     Tree,
     Var,
 )
@@ -76,7 +77,7 @@ class Pairs:
 
     def step(self, walk: Walk, equation: Apply) -> Pullback | None:
         """Emit a call forward, and return its pullback, or None if the callee cannot be read."""
-        function = callee(equation)
+        function = callee(equation, walk.forward)
         if function is None:
             return None
         bound = bind_trees(function, equation)
@@ -292,7 +293,7 @@ def _is_plain(function: Function, values: tuple) -> bool:
 # ---- what can be read ---------------------------------------------------------------------------
 
 
-def callee(equation: Apply) -> Function | None:
+def callee(equation: Apply, emit: Emission) -> Function | None:
     """Return the IR of the function that is called, or None if its derivative is left to JAX.
 
     Left to JAX are functions with derivative rules of their own, `jax.checkpoint`, and other people's libraries.
@@ -302,6 +303,8 @@ def callee(equation: Apply) -> Function | None:
     fn = equation.fn.value
     if isinstance(fn, Function):
         return fn
+    if hasattr(fn, "function_for"):
+        return _generated(fn, equation, emit)
     if isinstance(fn, type) or not callable(fn) or has_own_rule(fn) or is_library(fn):
         return None
     try:
@@ -309,6 +312,20 @@ def callee(equation: Apply) -> Function | None:
     except InvcompilerError:
         return None
     return replace(function, body=inline_closures(function.body))
+
+
+def _generated(fn: Any, equation: Apply, emit: Emission) -> Function | None:
+    """Return the IR of a generated derivative, written for the arguments of a call."""
+    if any(isinstance(arg, Star) for arg in equation.args):
+        return None
+    names = tuple(name for name, _ in equation.kwargs)
+    trees = (*equation.args, *(tree for _, tree in equation.kwargs))
+    known = emit.ask(lambda *values: values, *trees)
+    if known is None or None in names:
+        return None
+    n = len(equation.args)
+    kwargs = dict(zip(names, known.value[n:], strict=True))
+    return fn.function_for(known.value[:n], kwargs)
 
 
 def has_own_rule(fn: Any) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from invcompiler.errors import InvcompilerError
+from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -16,6 +18,8 @@ from invcompiler.ir.nodes import (
     Function,
     Loop,
     Opaque,
+    ParameterKind,
+    Star,
     Tree,
     Var,
 )
@@ -78,10 +82,27 @@ def inline_closures(block: Block) -> Block:
     return _inlined(block, known)
 
 
+def _spliced(equation: Equation) -> Equation:
+    """Write `f(*(a, b))` as `f(a, b)`."""
+    if not isinstance(equation, Apply):
+        return equation
+    args: list[Tree] = []
+    for arg in equation.args:
+        shown = isinstance(arg, Star) and isinstance(arg.value, Display) and arg.value.keys is None
+        args.extend(arg.value.items if shown else (arg,))  # type: ignore[union-attr]
+    kwargs: list[tuple[str | None, Tree]] = []
+    for name, tree in equation.kwargs:
+        if name is None and isinstance(tree, Display) and tree.kind is dict:
+            kwargs.extend(zip(tree.keys or (), tree.items, strict=True))
+        else:
+            kwargs.append((name, tree))
+    return replace(equation, args=tuple(args), kwargs=tuple(kwargs))
+
+
 def _inlined(block: Block, known: dict[Var, Tree]) -> Block:
     equations: list[Equation] = []
     for equation in block.equations:
-        equation = map_operands(lambda var: known.get(var, var), equation)
+        equation = _spliced(map_operands(lambda var: known.get(var, var), equation))
         match equation:
             case Apply(fn=Closure() as closure):
                 body = _called(closure, equation)
@@ -104,8 +125,6 @@ def _inlined(block: Block, known: dict[Var, Tree]) -> Block:
 
 
 def _called(closure: Closure, call: Apply) -> Block | None:
-    from invcompiler.errors import InvcompilerError
-
     try:
         function = closure.lower()
     except InvcompilerError:
@@ -118,9 +137,6 @@ def _called(closure: Closure, call: Apply) -> Block | None:
 
 def bind_trees(function: Function, call: Apply) -> dict[Var, Tree] | None:
     """Return the operand for each parameter of `function`, or None where the text does not show it."""
-    from invcompiler.ir.evaluate import bind_arguments
-    from invcompiler.ir.nodes import ParameterKind, Star
-
     if any(isinstance(arg, Star) for arg in call.args) or any(n is None for n, _ in call.kwargs):
         return None
     try:

@@ -181,15 +181,15 @@ def differentiable(
 
     def is_function(var: Var) -> bool:
         known = emit.ask(holds_function, var)
-        return known is not None and known.value and isinstance(definitions.get(var), Apply)
+        return known is not None and known.value and _is_expression(definitions.get(var))
 
-    chain: dict[Var, Apply] = {}
+    chain: dict[Var, Apply | Opaque] = {}
 
-    def collect(part: Apply) -> None:
+    def collect(part: Apply | Opaque) -> None:
         for var in operands(part):
             if active(var) and is_function(var) and var not in chain:
                 definition = definitions[var]
-                assert isinstance(definition, Apply)
+                assert isinstance(definition, Apply | Opaque)
                 collect(definition)
                 chain[var] = definition
 
@@ -203,6 +203,12 @@ def differentiable(
         if equation.arity is None and fn.value is not getattr:
             return Differentiable(fn, variables, name)
     return Differentiable(_closure(chain, equation, variables), variables, name)
+
+
+def _is_expression(equation: Equation | None) -> bool:
+    if isinstance(equation, Opaque):
+        return isinstance(equation.code, ast.expr)
+    return isinstance(equation, Apply)
 
 
 def _name_of(equation: Apply) -> str:
@@ -221,7 +227,9 @@ def _function(params: tuple[Var, ...], equations: tuple[Equation, ...], result: 
     return Function("<lambda>", kinds, Block(params, equations, result))
 
 
-def _closure(chain: dict[Var, Apply], equation: Apply, variables: tuple[Var, ...]) -> Closure:
+def _closure(
+    chain: dict[Var, Apply | Opaque], equation: Apply, variables: tuple[Var, ...]
+) -> Closure:
     writer = _Writer(chain)
     for var in variables:
         writer.parameter(var)
@@ -255,7 +263,7 @@ _BINARY = {
 class _Writer:
     """Writes trees as `ast` expressions whose free names are in `env`."""
 
-    chain: dict[Var, Apply]
+    chain: dict[Var, Apply | Opaque]
     names: dict[Var, str] = field(default_factory=dict)
     env: dict[str, Tree] = field(default_factory=dict)
 
@@ -282,7 +290,10 @@ class _Writer:
             case Var() if tree in self.names:
                 return ast.Name(self.names[tree], ast.Load())
             case Var() if tree in self.chain:
-                return self.apply(self.chain[tree])
+                definition = self.chain[tree]
+                if isinstance(definition, Opaque):
+                    return self.opaque(definition)
+                return self.apply(definition)
             case Var():
                 return self.free(tree, tree.name or "x")
             case Const(value=float() | int() | str() | None | bool()):
@@ -324,6 +335,19 @@ class _Writer:
             return closure.node
         values = [self.tree(tree) for _, tree in closure.env]
         return ast.Call(ast.Lambda(arguments, closure.node), values, [])
+
+    def opaque(self, equation: Opaque) -> ast.expr:
+        """Write a copied expression, whose names are those of its inputs."""
+        assert isinstance(equation.code, ast.expr)
+        if all(self._stands(name, tree) for name, tree in equation.ins):
+            for name, tree in equation.ins:
+                if not (isinstance(tree, Var) and tree in self.names):
+                    self.env[name] = tree
+            return equation.code
+        names = [ast.arg(name) for name, _ in equation.ins]
+        arguments = ast.arguments([], names, None, [], [], None, [])
+        values = [self.tree(tree) for _, tree in equation.ins]
+        return ast.Call(ast.Lambda(arguments, equation.code), values, [])
 
     def _stands(self, name: str, tree: Tree) -> bool:
         """Whether `name` denotes `tree` here already, or may."""

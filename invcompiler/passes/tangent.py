@@ -244,6 +244,10 @@ def _jvp(walk: Forward, equation: Apply) -> None:
 
 
 def _opaque(walk: Forward, equation: Opaque) -> None:
+    known = walk.emit.ask(holds_function, equation.outs[0])
+    if len(equation.outs) == 1 and known is not None and known.value:
+        walk.emit.keep(equation)
+        return
     chosen = [(n, tree) for n, tree in equation.ins if any(map(walk.active, leaves(tree)))]
     fn = opaque_function(equation, tuple(name for name, _ in chosen))
     primals = Display(tuple, tuple(tree for _, tree in chosen))
@@ -317,7 +321,7 @@ class Twins:
 
 
 def _twin(walk: Forward, equation: Apply) -> bool:
-    function = callee(equation)
+    function = callee(equation, walk.emit)
     if function is None:
         return False
     bound = bind_trees(function, equation)

@@ -154,6 +154,11 @@ def _(y_bar, condition):
     return jnp.where(condition, 0, y_bar)
 
 
+@pointwise(jnp.real)
+def _(y_bar):
+    return y_bar
+
+
 # ---- exponentials and logarithms --------------------------------------------------------------------
 
 
