@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from invcompiler.backend.nest import Body, Nest, Pattern, Step, direct
+from invcompiler.backend.nest import Body, Nest, Pattern, Step, blocks, direct
 from invcompiler.backend.substitute import stored_names
 from invcompiler.ir.nodes import (
     Apply,
@@ -249,9 +249,9 @@ class _Namer:
 
     def _targets(self, step: Step, scope: _Scope) -> None:
         if not isinstance(step.value, Var):
-            for out in step.value.outs:
+            for at, out in enumerate(step.value.outs):
                 if out.name is None:
-                    self.wishes[out] = self._made_by(step.value)
+                    self.wishes[out] = self._yielded(step.value, at) or self._made_by(step.value)
         for var in bound(step.targets):
             self._bind_wish(scope, var)
 
@@ -269,8 +269,8 @@ class _Namer:
         for param, out in zip(carried, loop.outs, strict=False):
             self.wishes[param] = self._carried_wish(param, out)
             self.bind(inner, param, inner.pick(self.wishes[param]))
-        for out in loop.outs[len(carried) :]:
-            self.bind(inner, out, inner.pick(out.name or "items"))
+        for at, out in enumerate(loop.outs[len(carried) :], len(carried)):
+            self.bind(inner, out, inner.pick(out.name or self._yielded(loop, at) or "items"))
         for pattern in body.patterns[len(carried) :]:
             for var in bound((pattern,)):
                 self._bind_wish(inner, var)
@@ -300,7 +300,8 @@ class _Namer:
         self._release(scope, dying)
         for out in branch.outs:
             if out.name is None:
-                self.wishes[out] = self._branch_wish(branch, out)
+                at = branch.outs.index(out)
+                self.wishes[out] = self._yielded(branch, at) or "value"
             self.bind(scope, out, scope.pick(self.wish(out)))
         names = [self.names.of[out] for out in branch.outs]
         for body in self.nest.bodies[branch]:
@@ -308,12 +309,11 @@ class _Namer:
             self._prefer(body, names)
             self.body(body, inner, owned=dying)
 
-    def _branch_wish(self, branch: Branch, out: Var) -> str:
-        at = branch.outs.index(out)
-        results = [block.result for block in branch.blocks]
+    def _yielded(self, equation: Equation, at: int) -> str | None:
+        """Return what the blocks of a loop or branch call the value that they yield `at` a place."""
+        results = [block.result for block in blocks(equation)]
         items = [r.items[at] for r in results if isinstance(r, Display)]
-        named = (item.name for item in items if isinstance(item, Var) and item.name)
-        return next(named, "value")
+        return next((item.name for item in items if isinstance(item, Var) and item.name), None)
 
     def _opaque(self, opaque: Opaque, scope: _Scope, dying: tuple[Var, ...]) -> None:
         rebound = {tree for name, tree in opaque.ins if name in opaque.bound}
@@ -359,7 +359,18 @@ class _Namer:
                     at = body.params.index(var)
                     self.wishes[var] = self._carried_wish(var, equation.outs[at])
                 self._bind_wish(inner, var)
+        self._wish_results(equation, body)
         self.body(body, inner, owned=tuple(bound(body.patterns)))
+
+    def _wish_results(self, equation: Loop | Branch, body: Body) -> None:
+        """Let what a local function returns be called as the statement that calls it calls it."""
+        assert isinstance(body.result, Display)
+        carried = body.params[: len(equation.init)] if isinstance(equation, Loop) else ()
+        for at, (item, out) in enumerate(zip(body.result.items, equation.outs, strict=True)):
+            wish = carried[at].name if at < len(carried) else None
+            wish = wish or out.name or self._yielded(equation, at)
+            if isinstance(item, Var) and item.name is None and wish is not None:
+                self.wishes.setdefault(item, wish)
 
     def _name_records(self, loop: Loop, body: Body, inner: _Scope) -> None:
         """Name the parameters of a local function that stand for several values, or for one that is unpacked."""

@@ -30,7 +30,6 @@ from invcompiler.ir.nodes import (
     LoopKind,
     Method,
     Opaque,
-    Range,
     Ref,
     Slice,
     Star,
@@ -93,6 +92,8 @@ class Nest:
     result_reads: dict[Var, tuple[Var, ...]] = field(default_factory=dict)
     returning: set[Branch] = field(default_factory=set)
     """Branches whose blocks return what they yield from the function."""
+    returned: set[Loop | Branch] = field(default_factory=set)
+    """Calls of `lax` whose whole value the function returns."""
     body: Body = None  # type: ignore[assignment]
 
     def reads(self, tree: Tree) -> Iterator[Var]:
@@ -109,7 +110,7 @@ def nest(function: Function) -> Nest:
     nester = _Nester(_uses(function.body))
     result = function.body.result
     block = _BlockNester(nester, function.body, (result,))
-    block.is_tail = True
+    block.is_tail = block.is_function = True
     nester.nest.body = block.run(nester.result_candidates(result))
     return nester.nest
 
@@ -290,6 +291,7 @@ class _BlockNester:
         }
         self.local: list[Var] = []
         self.is_tail = False
+        self.is_function = False
 
     # -- patterns --
 
@@ -341,6 +343,8 @@ class _BlockNester:
                 steps.append(equation)
         cost = self._absorb_into_result(candidates)
         statements = [self._step(s) for s in steps if isinstance(s, Var) or not self._is_inlined(s)]
+        if (returned := self._returned_call()) is not None:
+            self.nest.returned.add(returned)
         return self._finish(statements, cost)
 
     def _is_inlined(self, equation: Equation) -> bool:
@@ -567,6 +571,16 @@ class _BlockNester:
         for body in self.nest.bodies.get(value, ()):
             yield from body.reads
 
+    def _returned_call(self) -> Loop | Branch | None:
+        """Return the loop or branch of `lax` whose whole value is the result of a function."""
+        last = self.block.equations[-1] if self.block.equations else None
+        if not self.is_function or not isinstance(last, Loop | Branch) or len(last.outs) < 2:
+            return None
+        if last.outs != self._result_items() or any(self.outer.uses[out] > 1 for out in last.outs):
+            return None
+        pair = isinstance(last, Loop) and len(last.init) == 1 and len(last.outs) == 2
+        return last if _is_call(last) or (last.kind is LoopKind.SCAN and pair) else None
+
     def _step(self, value: Equation | Var) -> Step:
         reads = tuple(dict.fromkeys(self._reads(value)))
         if isinstance(value, Var):
@@ -696,7 +710,7 @@ def _may_be_expression(equation: Loop | Branch) -> bool:
             return len(equation.outs) == 1 and not equation.init
         case Loop(kind=LoopKind.MAP):
             return len(equation.outs) == 1 and len(equation.body.params) == 1
-        case Loop(kind=LoopKind.FORI, iterable=Range(step=Const(value=1))):
+        case Loop(kind=LoopKind.FORI):
             return len(equation.outs) == 1 and len(equation.init) == 1
         case Loop():
             return False

@@ -189,6 +189,9 @@ class _Writer:
         tail = self._returning_branch(body, result)
         if tail is not None:
             return self.steps(body.steps[:-1]) + tail
+        if body.steps and (last := body.steps[-1]).value in self.nest.returned:
+            statements = self.steps(body.steps[:-1]) + self._definitions(last.closures)
+            return statements + self._with_definitions(lambda: [ast.Return(self.value(last.value))])
         statements = self.steps(body.steps) + self._definitions(body.result_closures)
         return statements + self._with_definitions(lambda: [ast.Return(self.expr(result))])
 
@@ -490,34 +493,12 @@ class _Writer:
                 raise AssertionError(loop.kind)
 
     def _fori(self, loop: Loop, body: Body, initial: ast.expr, options: dict) -> tuple:
-        reverse, items = _unreversed(loop.iterable)
-        assert isinstance(items, Range)
-        index = self._fori_index(items, reverse)
-        patterns = body.patterns
-        result = lambda: self._plain_result(body)
-        shape = _Shape((patterns[-1],), patterns[:-1], result, index)
+        counter, patterns = loop.iterable, body.patterns
+        assert isinstance(counter, Range) and counter.step == Const(1)
+        shape = _Shape((patterns[-1],), patterns[:-1], lambda: self._plain_result(body))
         definitions, step = self._local_function(loop, body, shape)
-        bounds = [self.expr(items.start), self.expr(items.stop)]
-        if items.step != Const(1):
-            bounds = [ast.Constant(0), _call(_name("len"), [self.iterated(items)])]
-        arguments = [*bounds, step, initial]
+        arguments = [self.expr(counter.start), self.expr(counter.stop), step, initial]
         return definitions, _call(self.spelling.lax("fori_loop"), arguments, options)
-
-    def _fori_index(self, items: Range, reverse: bool) -> Callable[[ast.expr], ast.expr] | None:
-        """Return what the counter of `fori_loop`, which counts up by ones, means to the body."""
-        start, stop, step = (self.expr(p) for p in (items.start, items.stop, items.step))
-        if items.step == Const(1):
-            if not reverse:
-                return None
-            total = _minus(stop, ast.Constant(1))
-            if items.start != Const(0):
-                total = ast.BinOp(start, ast.Add(), total)
-            return lambda counter: ast.BinOp(total, ast.Sub(), counter)
-        first = ast.Subscript(self.iterated(items), ast.Constant(0), ast.Load())
-        if not reverse:
-            return lambda k: ast.BinOp(start, ast.Add(), ast.BinOp(k, ast.Mult(), step))
-        first = ast.Subscript(self.iterated(items), literal(-1), ast.Load())
-        return lambda k: ast.BinOp(first, ast.Sub(), ast.BinOp(k, ast.Mult(), step))
 
     def _plain_result(self, body: Body) -> ast.expr:
         assert isinstance(body.result, Display)
@@ -547,9 +528,8 @@ class _Writer:
         if shape.second is not None:
             record = self._record_names(loop)[shape.pair is True]
             second, second_unpack = self._parameter(shape.second, record)
-            params, unpack = [first, second], first_unpack + second_unpack
-        if shape.index is not None:
-            unpack = [_assign(_store(first), shape.index(_name(first))), *unpack]
+            params = [first, "__" if first == second else second]
+            unpack = first_unpack + second_unpack
         if not unpack and not shape.pair and body.is_expression:
             return [], ast.Lambda(_arguments(params), shape.result())
         name = self.names.functions.get(loop, ("step",))[0]
@@ -792,12 +772,11 @@ class _Writer:
 
 @dataclass(frozen=True)
 class _Shape:
-    """The parameters of a local function, what it returns, and what its first one means."""
+    """The parameters of a local function and what it returns; a `pair` for `lax.scan`."""
 
     first: tuple[Pattern, ...]
     second: tuple[Pattern, ...] | None
     result: Callable[[], ast.expr]
-    index: Callable[[ast.expr], ast.expr] | None = None
     pair: bool = False
 
 
@@ -844,10 +823,6 @@ def _def(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.Funct
 
 def _arguments(names: list[str]) -> ast.arguments:
     return ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
-
-
-def _minus(left: ast.expr, right: ast.expr) -> ast.expr:
-    return ast.BinOp(left, ast.Sub(), right)
 
 
 def _packed(items: list[ast.expr]) -> ast.expr:
