@@ -380,6 +380,8 @@ def demoted(emitter: Emitter, step: Isolate, value: Tree) -> Tree:
     mine, its = emitter.facts.dtype(step.solved), emitter.facts.dtype(step.equation.out)
     if step.rule.kind is Kind.STRUCTURAL or mine is None or its is None or mine == its:
         return value
+    if its.kind == "c" and mine.kind != "c":
+        value = call(emitter.builder, jnp.real, value)
     return method(emitter.builder, "astype", value, dtype_ref(mine))
 
 

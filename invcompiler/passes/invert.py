@@ -27,14 +27,17 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.walk import leaves, map_operands, map_tree
-from invcompiler.passes import assemble, invert_loops
+from invcompiler.ir.recursion import Recursion
+from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree
+from invcompiler.passes import assemble, invert_calls, invert_loops
 from invcompiler.passes.log_det import LogDet
 from invcompiler.passes.ops import call, getitem
 from invcompiler.passes.rename import refreshed, with_names
+from invcompiler.passes.same_function import signature_of
 from invcompiler.passes.shape_answers import answer_query
 from invcompiler.passes.templates import instantiate
-from invcompiler.schedule.functions import Entered, FunctionPlan
+from invcompiler.schedule.facts import Facts
+from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
     Accumulate,
     CallInverse,
@@ -80,15 +83,27 @@ class Inverter:
     product: Product
     finish: Callable[[Function], Function]
     made: dict[Hashable, Function] = field(default_factory=dict)
+    _shared: dict[Hashable, Function] = field(default_factory=dict)
+    _writing: dict[Hashable, Recursion] = field(default_factory=dict)
+    _recursive: dict[Recursion, Function] = field(default_factory=dict)
 
     def function(self, plan: FunctionPlan, product: Product | None = None) -> Function:
         """Return `g(y, *known)`. Callees return their unknowns too where only the log-det is asked for."""
         product = product or self.product
         key = (plan, product)
         if key not in self.made:
-            write = self.write_forward if product.forward else self.write_inverse
-            self.made[key] = self.finish(write(plan, product))
+            self.made[key] = self._made(key, plan, product)
         return self.made[key]
+
+    def _made(self, key: Hashable, plan: FunctionPlan, product: Product) -> Function:
+        """Write a function; while it is written, calls of it name its stand-in."""
+        write = self.write_forward if product.forward else self.write_inverse
+        self._writing[key] = Recursion(f"{plan.function.name}_{product.suffix}")
+        made = self.finish(write(plan, product))
+        recursion = self._writing.pop(key)
+        if recursion in self._recursive:
+            return replace(made, source=recursion)
+        return self._shared.setdefault(signature_of(made), made)
 
     def write_inverse(self, plan: FunctionPlan, product: Product) -> Function:
         return _Writer(self, plan, product).write()
@@ -98,10 +113,40 @@ class Inverter:
 
         return forward_function(self, plan, product)
 
-    def callee(self, entered: Entered, unknown: tuple[Var, ...], selection: Any) -> Function:
-        plan = entered.solve(unknown, selection)
-        assert isinstance(plan, FunctionPlan), "a recursive call has no inverse of its own yet"
-        return self.function(plan, replace(self.product, inverse=True))
+    def callee(self, step: CallInverse, product: Product) -> Function:
+        """Return the inverse that a step calls; it takes no functions that it does not use."""
+        plan = step.entered.solve(step.unknown, step.selection)
+        assert isinstance(plan, FunctionPlan)
+        recursion = self._writing.get((plan, product))
+        if recursion is not None:
+            if recursion not in self._recursive:
+                self._recursive[recursion] = recursion.stand_in(params_of(plan, product))
+            return self._recursive[recursion]
+        function = self.function(plan, product)
+        if isinstance(function.source, Recursion):
+            return function
+        used = {*free_vars(function.body), *(v for v, _ in function.captures)}
+        facts = plan.context.facts
+        params = tuple(p for p in function.params if p.var in used or not _is_function(p, facts))
+        if len(params) < len(function.params):
+            function = self.made[(plan, product)] = replace(function, params=params)
+        return function
+
+
+def params_of(plan: FunctionPlan, product: Product) -> tuple[Param, ...]:
+    """Return the parameters of what is made for a plan: `(y, *known)`, or those of the function itself."""
+    if product.forward:
+        return tuple(Param(p.var, p.kind, p.default) for p in plan.function.params)
+    known = [p for p in plan.function.params if p.var not in plan.unknown]
+    output = Var(_output_name([p.var.name for p in known]))
+    positional_only = any(p.kind is ParameterKind.POSITIONAL_ONLY for p in known)
+    kind = "POSITIONAL_ONLY" if positional_only else "POSITIONAL_OR_KEYWORD"
+    return (Param(output, ParameterKind[kind]), *known)
+
+
+def _is_function(param: Param, facts: Facts) -> bool:
+    known = facts.static(param.var)
+    return known is not None and callable(known.value) and not isinstance(known.value, type)
 
 
 class _Writer:
@@ -114,17 +159,14 @@ class _Writer:
 
     def write(self) -> Function:
         function = self.plan.function
-        params = [p for p in function.params if p.var not in self.plan.unknown]
-        output = Var(_output_name([p.var.name for p in params]))
-        positional_only = any(p.kind is ParameterKind.POSITIONAL_ONLY for p in params)
-        kind = "POSITIONAL_ONLY" if positional_only else "POSITIONAL_OR_KEYWORD"
-        emitter = Emitter(self.inverter, self.plan, self.product.ildj)
-        self._open(emitter, output)
+        params = params_of(self.plan, self.product)
+        emitter = Emitter(self.inverter, self.plan, self.product)
+        self._open(emitter, params[0].var)
         emitter.run(self.plan.plan)
         block = emitter.builder.block([], self._result(emitter))
         return Function(
             name=f"{function.name}_{self.product.suffix}",
-            params=(Param(output, ParameterKind[kind]), *params),
+            params=params,
             body=with_names(block, emitter.wishes),
             captures=function.captures,
             depends=function.depends,
@@ -152,7 +194,9 @@ class _Writer:
         return Display(tuple, (x, ildj)) if self.product.inverse else ildj
 
     def _doc(self, assumptions: list[str]) -> str:
-        return "\n\n".join([self._title(), *dict.fromkeys(assumptions)])
+        if not assumptions:
+            return self._title()
+        return "\n\n    ".join([self._title(), *dict.fromkeys(assumptions)]) + "\n    "
 
     def _title(self) -> str:
         function = self.plan.function
@@ -193,14 +237,15 @@ class Emitter:
         self,
         inverter: Inverter,
         plan: FunctionPlan,
-        ildj: bool,
+        product: Product,
         parent: Emitter | None = None,
     ):
         self.inverter = inverter
         self.plan = plan
         self.context = plan.context
         self.facts = plan.context.facts
-        self.ildj = ildj
+        self.product = product
+        self.ildj = product.ildj or product.forward
         self.parent = parent
         self.builder = Builder() if parent is None else parent.builder.nested()
         self.values: dict[Var, Tree] = {} if parent is None else dict(parent.values)
@@ -209,11 +254,11 @@ class Emitter:
         self.assumptions: list[str] = [] if parent is None else parent.assumptions
         self.taken: set[str] = set()  # names of other outputs, while they are bound
         self.given = frozenset(plan.plan.given)
-        self.log_det = LogDet(inverter.product.batch_ndims, inverter.product.forward)
+        self.log_det = LogDet(product.batch_ndims, product.forward)
 
     def nested(self) -> Emitter:
         """Return an emitter for a block inside this one; its log-det is its own."""
-        return type(self)(self.inverter, self.plan, self.ildj, self)
+        return type(self)(self.inverter, self.plan, self.product, self)
 
     # ---- values -----------------------------------------------------------------------------
 
@@ -312,28 +357,7 @@ class Emitter:
             self.log_det.add_rule(self, step)
 
     def call_inverse(self, step: CallInverse) -> None:
-        function = self.inverter.callee(step.entered, step.unknown, step.selection)
-        sources = [self.value(source) for source in step.sources]
-        y = sources[0] if len(sources) == 1 else Display(tuple, tuple(sources))
-        args, kwargs = [y], []
-        known = dict(step.known)
-        for param in function.params[1:]:
-            tree = self.value(known[param.var])
-            if param.kind is ParameterKind.KEYWORD_ONLY:
-                kwargs.append((param.var.name, tree))
-            else:
-                args.append(tree)
-        ref = Ref(function, function.name)
-        result = self.builder.apply(ref, args, kwargs, span=step.equation.span)
-        if self.ildj:
-            x, ildj = (self.item(result, i, 2) for i in range(2))
-            self.wish(ildj, "ildj")
-            self.log_det.add_ildj(ildj)
-        else:
-            x = result
-        self.take_apart(
-            step.solved[0] if len(step.solved) == 1 else Display(tuple, step.solved), x
-        )
+        invert_calls.call_inverse(self, step)
 
     def assume_shapes(self, trees: list[Tree], like: Var) -> None:
         """Note in the docstring that values are taken to have one element for each of `like`: nothing in the text tells."""

@@ -172,6 +172,8 @@ def _is_full(emitter: Emitter, step: Isolate, template: Any) -> bool:
     # where shapes are known, this is decided by them.
     if not any(emitter.is_recovered(tree) for tree in others):
         return False
+    if any(emitter.context.has_told_shape(tree) for tree in others):
+        return False
     emitter.assume_shapes(others, step.solved)
     return True
 

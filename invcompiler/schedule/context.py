@@ -13,10 +13,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from invcompiler.ir.interval import REAL, Interval
-from invcompiler.ir.nodes import Apply, Capture, Const, Display, Equation, Function, Ref, Slice, Tree, Var
+from invcompiler.ir.nodes import (
+    Apply,
+    Capture,
+    Const,
+    Display,
+    Equation,
+    Function,
+    Ref,
+    Slice,
+    Tree,
+    Var,
+)
 from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules.canonical import Call, canonical
 from invcompiler.rules.registry import InverseRule, inverse_rules
+from invcompiler.schedule.abstract import Array, Open
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.positions import END, SIZE, Position, linear, plus, symbol, terms_of
 from invcompiler.schedule.regions import (
@@ -30,7 +42,6 @@ from invcompiler.schedule.regions import (
     Span1,
 )
 from invcompiler.schedule.taint import tainted
-
 
 _FURTHEST = 20  # operations through which a value without a name inherits one
 
@@ -46,6 +57,7 @@ class Context:
     result: Tree
     enter: Callable[..., Any]
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
+    runtime_masks: bool = False  # take `m` for a mask where the text has `1 - m` too
     defining: dict[Var, Equation] = field(default_factory=dict)
     _calls: dict[Equation, Call | None] = field(default_factory=dict)
 
@@ -253,7 +265,7 @@ class Context:
         if not isinstance(region, Span1) or not piece.compact or region.step != 1:
             return False
         rank = self.facts.rank(whole)
-        same = region.axis == axis or {region.axis, axis} <= {0, -1} and rank in (None, 1)
+        same = region.axis == axis or ({region.axis, axis} <= {0, -1} and rank in (None, 1))
         return same and (region.start, region.stop) == (0, 1)
 
     def may_end(self, whole: Var, axis: int, position: Position) -> bool:
@@ -285,6 +297,13 @@ class Context:
         if shape is None or not all(isinstance(size, int) for size in shape):
             return None
         return shape
+
+    def has_told_shape(self, tree: Tree) -> bool:
+        """Whether the shape of `tree` is told in terms of the unknowns, not left open."""
+        found = self.facts.of(tree)
+        if not isinstance(found, Array):
+            return isinstance(tree, Const)
+        return not isinstance(found.shape, Open) or found.shape.root in self.unknown
 
     def is_integer_array(self, tree: Tree) -> bool:
         if isinstance(tree, Display):
@@ -399,7 +418,7 @@ class Context:
                 return None if inner is None else (inner[0], not inner[1])
         if not isinstance(tree, Var) or tree in self.tainted:
             return None
-        if self.is_proven_mask(tree) or tree in self.complemented:
+        if self.is_proven_mask(tree) or (self.runtime_masks and tree in self.complemented):
             return (tree, True)
         return None
 

@@ -28,12 +28,24 @@ from invcompiler.schedule.regions import Agreement, Masked, Piece, View
 
 def solve(block: Block, given: Iterable[Var], targets: Iterable[Var], context: Context) -> Plan:
     """Return a plan that makes `targets` known from `given`, or raise an InversionError that says what is in the way."""
-    solver = Solver(block, tuple(given), context)
-    solver.run(tuple(targets))
-    missing = [target for target in targets if target not in solver.known]
-    if missing:
-        raise blocked.explain(solver, missing)
-    return Plan(tuple(given), tuple(solver.steps), tuple(targets))
+    given, targets = tuple(given), tuple(targets)
+    solver = _solved(block, given, targets, context)
+    if solver.misses(targets) and context.complemented and not context.runtime_masks:
+        context.runtime_masks = True
+        again = _solved(block, given, targets, context)
+        context.runtime_masks = not again.misses(targets)
+        solver = again if context.runtime_masks else solver
+    if solver.misses(targets):
+        raise blocked.explain(solver, solver.misses(targets))
+    return Plan(given, tuple(solver.steps), targets)
+
+
+def _solved(
+    block: Block, given: tuple[Var, ...], targets: tuple[Var, ...], context: Context
+) -> Solver:
+    solver = Solver(block, given, context)
+    solver.run(targets)
+    return solver
 
 
 @dataclass
@@ -56,6 +68,9 @@ class Solver:
         self.reverse: deque[Equation] = deque()
         self.used: set[Equation] = set()
         self._order = {var: number for number, var in enumerate(self.graph.in_order())}
+
+    def misses(self, targets: tuple[Var, ...]) -> list[Var]:
+        return [target for target in targets if target not in self.known]
 
     # ---- the fixed point --------------------------------------------------------------------
 
