@@ -7,8 +7,7 @@ with the other sign. So FLDJ and ILDJ agree because they are one thing.
 from __future__ import annotations
 
 import operator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
@@ -25,14 +24,14 @@ from invcompiler.ir.nodes import (
     LoopKind,
     Param,
     Range,
-    Ref,
     Tree,
     Var,
 )
-from invcompiler.ir.walk import map_iter, map_operands
+from invcompiler.ir.walk import map_iter
 from invcompiler.passes.affine_code import add_determinant
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.invert import Emitter
+from invcompiler.passes.invert_calls import call_forward
 from invcompiler.passes.invert_loops import arange, typed_zero
 from invcompiler.passes.ops import call, tuple_of
 from invcompiler.passes.rename import with_names
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 def forward_function(inverter: Inverter, plan: FunctionPlan, product: Product) -> Function:
     """Return `g(*args) -> (y, fldj)`, or the FLDJ alone."""
     function = plan.function
-    emitter = ForwardEmitter(inverter, plan, True)
+    emitter = ForwardEmitter(inverter, plan, product)
     params = tuple(p.var for p in function.params) + tuple(var for var, _ in function.captures)
     emitter.values.update((var, var) for var in params)
     emitter.follow(function.body, plan.plan)
@@ -93,7 +92,7 @@ class ForwardEmitter(Emitter):
     def _equation(self, equation: Equation, step: Step | None) -> None:
         match step:
             case CallInverse():
-                self._call(step)
+                call_forward(self, step)
             case InvertLoop():
                 self._loop(step)
             case InvertBranch():
@@ -110,18 +109,6 @@ class ForwardEmitter(Emitter):
                 self.log_det.add_rule(self, step)
             case Collect():
                 add_determinant(self, step)
-
-    def _call(self, step: CallInverse) -> None:
-        plan = step.entered.solve(step.unknown, step.selection)
-        function = self.inverter.function(plan, replace(self.inverter.product, inverse=True))
-        mapped: Any = map_operands(self._of, step.equation)
-        ref = Ref(function, function.name)
-        args, kwargs = step.entered.forward_arguments(mapped)
-        result = self.builder.apply(ref, args, kwargs, span=step.equation.span)
-        value, fldj = (self.item(result, i, 2) for i in range(2))
-        self.wish(fldj, "fldj")
-        self.log_det.add_ildj(fldj)
-        self.bind(step.equation.out, value)
 
     # ---- loops ------------------------------------------------------------------------------
 

@@ -2,40 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from invcompiler.errors import InvcompilerError
-from invcompiler.ir.nodes import Apply, Tree, Var
+from invcompiler.errors import InvcompilerError, ShapeError
+from invcompiler.ir.nodes import Apply, Method, Tree, Var
 from invcompiler.ir.walk import leaves
-from invcompiler.schedule.plan import CallInverse
+from invcompiler.schedule import isolate
+from invcompiler.schedule.callees import callee_of, has_open_arguments, library_ref
+from invcompiler.schedule.plan import CallInverse, Isolate
 from invcompiler.schedule.regions import Item
 
 if TYPE_CHECKING:
+    from invcompiler.schedule.functions import Entered
     from invcompiler.schedule.solve import Solver
 
 
-def invert(solver: Solver, equation: Apply) -> CallInverse | None:
+def invert(solver: Solver, equation: Apply) -> CallInverse | Isolate | None:
     """Return the step that calls the inverse of the callee, if enough of the call's value is known."""
     outputs = known_outputs(solver, equation)
     if outputs is None:
         return None
-    entered = solver.context.enter(solver.context, equation, solver.known)
-    if entered is None:
-        return None
-    unknown, known = split_parameters(solver, entered.binding)
+    for entered in solver.context.enter(solver.context, equation, solver.known):
+        step = _entered(solver, equation, entered, outputs)
+        if step is not None:
+            solver.refusals.pop(equation, None)
+            return step
+    return _by_value(solver, equation) or _deferred(solver, equation)
+
+
+def _entered(
+    solver: Solver, equation: Apply, entered: Entered, outputs: Var | dict[Any, Var]
+) -> CallInverse | None:
+    unknown, known = split_parameters(solver, entered.bound.arguments)
     if not unknown:
         return None
     selection = None if isinstance(outputs, Var) else tuple(outputs)
     params = tuple(param for param, _ in unknown)
+    if any(entered.mapping is not None and entered.bound.axes.get(p) is None for p in params):
+        return None  # one unknown for all of the calls that are mapped
     plan = entered.solve(params, selection)
     if isinstance(plan, InvcompilerError):
         solver.refusals[equation] = plan
         return None
-    solver.refusals.pop(equation, None)
     sources = (outputs,) if isinstance(outputs, Var) else tuple(outputs.values())
     return CallInverse(
         equation, entered, params, tuple(var for _, var in unknown), known, selection, sources
     )
+
+
+def _by_value(solver: Solver, equation: Apply) -> Isolate | None:
+    """Isolate the operand of a library's function that is met as a value: an activation that is passed in."""
+    if not isinstance(equation.fn, Var | Method):
+        return None
+    callee = callee_of(equation, solver.context)
+    if callee is None or callee.mapping is not None or not hasattr(callee.fn, "value"):
+        return None
+    fn = library_ref(callee.fn.value, callee.fn.spelling)
+    return isolate.whole(solver, replace(equation, fn=fn, args=callee.args, kwargs=callee.kwargs))
+
+
+def _deferred(solver: Solver, equation: Apply) -> None:
+    """Note that the call may be understood once the arguments are there."""
+    context = solver.context
+    if context.facts.is_concrete or equation in solver.refusals:
+        return
+    waits = has_open_arguments(equation.args, equation.kwargs)
+    if isinstance(equation.fn, Method) and context.call(equation) is None:
+        receiver = equation.args[0]
+        waits |= context.facts.of(receiver) is None and all(
+            var in solver.known for var in leaves(receiver)
+        )
+    if waits:
+        solver.refusals[equation] = ShapeError(
+            f"what `{context.function.name}` calls here depends on its arguments",
+            span=equation.span,
+            function=context.function.name,
+            label="known when it is called",
+            hint="call the generated function: it is compiled for its arguments then",
+        )
 
 
 def known_outputs(solver: Solver, equation: Apply) -> Var | dict[Any, Var] | None:
@@ -51,16 +97,18 @@ def known_outputs(solver: Solver, equation: Apply) -> Var | dict[Any, Var] | Non
 
 
 def split_parameters(
-    solver: Solver, binding: dict[Var, Tree]
+    solver: Solver, arguments: Mapping[Var, Tree]
 ) -> tuple[list[tuple[Var, Var]], tuple[tuple[Var, Tree], ...]]:
     """Sort the callee's parameters into those that take unknowns and those whose argument is known."""
     unknown, known = [], []
-    for param, tree in binding.items():
+    for param, tree in arguments.items():
         missing = [var for var in leaves(tree) if var not in solver.known]
         if not missing:
             known.append((param, tree))
         elif isinstance(tree, Var):
             unknown.append((param, tree))
         else:
-            return [], ()  # an argument that is known in part only
+            return [], ()  # a slice with an unknown bound, or what `*` stands for
+    if len({var for _, var in unknown}) != len(unknown):
+        return [], ()  # one unknown as several arguments
     return unknown, tuple(known)

@@ -5,23 +5,29 @@ One `Session` plans one product: each function is planned once for each pattern 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from invcompiler.errors import InvcompilerError
+from invcompiler.errors import EntangledError, InvcompilerError
 from invcompiler.ir.interval import REAL, Interval
-from invcompiler.ir.nodes import Apply, Capture, Const, Display, Function, Tree, Var
+from invcompiler.ir.nodes import Apply, Capture, Const, Display, Function, Ref, Tree, Var
 from invcompiler.ir.walk import leaves
-from invcompiler.schedule.callees import bind, callee_of
+from invcompiler.schedule import mapping
+from invcompiler.schedule.abstract import join
+from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.plan import Plan
 from invcompiler.schedule.solve import solve
+from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
+from invcompiler.schedule.spread import spread_arguments
 
 Selection = tuple[Any, ...] | None
+
+_DEEPEST = 30  # calls within calls of one function that take a structure of their own each
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +49,9 @@ class Session:
     prepare: Callable[[Any], Function]
     intervals_of: Callable[[Function, Facts, Mapping[Var, Interval]], Mapping[Var, Interval]]
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
+    _specialise: Specialiser = field(default_factory=Specialiser)
     _plans: dict[Hashable, FunctionPlan | InvcompilerError | None] = field(default_factory=dict)
+    _open: list[_Open] = field(default_factory=list)
 
     def plan(
         self,
@@ -54,6 +62,83 @@ class Session:
         selection: Selection = None,
     ) -> FunctionPlan:
         """Return the plan, or raise an InvcompilerError that says what is in the way."""
+        found = self.planned(function, unknown, facts, declared, selection)
+        if isinstance(found, InvcompilerError):
+            raise found
+        assert found is not None
+        return found
+
+    def planned(
+        self,
+        function: Function,
+        unknown: tuple[Var, ...],
+        facts: Facts,
+        declared: Mapping[Var, Interval],
+        selection: Selection,
+    ) -> FunctionPlan | InvcompilerError | None:
+        """Return the plan, the error that says why there is none, or None while it is being made."""
+        purpose = (function, unknown, selection)
+        key = (*purpose, facts.signature, tuple(declared.items()))
+        if key in self._plans:
+            return self._plans[key]
+        outer = next((one for one in self._open if one.purpose == purpose), None)
+        if outer is not None:
+            return self._recursive(key, outer, facts, declared)
+        return self._made(_Open(purpose, facts, key), declared)
+
+    def _made(
+        self, opened: _Open, declared: Mapping[Var, Interval]
+    ) -> FunctionPlan | InvcompilerError:
+        """Make a plan. Meanwhile calls of the function by itself take it that there is one."""
+        key = opened.key
+        before = set(self._plans)
+        self._plans[key] = None
+        self._open.append(opened)
+        try:
+            if len(self._open) > _DEEPEST:
+                raise _too_deep(opened)
+            found = self._solved(*opened.purpose, opened.facts, declared)
+        except InvcompilerError as error:
+            for later in set(self._plans) - before:  # they may rest on this one
+                if not isinstance(self._plans[later], InvcompilerError):
+                    del self._plans[later]
+            self._plans[key] = error
+            return error
+        finally:
+            self._open.pop()
+        if opened.general is not None:  # one function does for the first call and for those inside
+            general = self._plans[opened.general]
+            found = general if isinstance(general, FunctionPlan) else found
+        self._plans[key] = found
+        return found
+
+    def _recursive(
+        self, key: Hashable, outer: _Open, facts: Facts, declared: Mapping[Var, Interval]
+    ) -> FunctionPlan | InvcompilerError | None:
+        """Plan a function for whatever it calls itself with: what differs between the calls is not known."""
+        function, unknown, selection = outer.purpose
+        wide = _joined(function, unknown, outer.facts, facts)
+        wider = (function, unknown, selection, wide.signature, ())
+        if wider not in self._plans:
+            opened = _Open(outer.purpose, wide, wider)
+            self._open.insert(0, opened)  # what it calls is compared with it
+            outer.general = wider
+            self._made(opened, {})
+            self._open.remove(opened)
+        found = self._plans[wider]
+        if found is not None:
+            self._plans[key] = found
+        return found
+
+    def _solved(
+        self,
+        function: Function,
+        unknown: tuple[Var, ...],
+        selection: Selection,
+        facts: Facts,
+        declared: Mapping[Var, Interval],
+    ) -> FunctionPlan:
+        function, facts = spread_arguments(function, facts, unknown)
         intervals = self.intervals_of(function, facts, declared)
         outputs = selected(function.body.result, selection)
         context = Context(
@@ -71,14 +156,51 @@ class Session:
         plan = solve(function.body, dict.fromkeys(given), unknown, context)
         return FunctionPlan(function, unknown, selection, outputs, plan, context)
 
-    def _enter(self, context: Context, equation: Apply, known: set[Var]) -> Entered | None:
-        function = callee_of(equation, context, self.prepare)
-        if function is None:
-            return None
-        binding = bind(function, equation)
-        if binding is None:
-            return None
-        return Entered(self, function, binding, context, equation)
+    def _enter(self, context: Context, equation: Apply, known: set[Var]) -> Iterator[Entered]:
+        """Yield the ways in which a call can be entered: with the functions among its arguments as they are, and in place."""
+        callee = callee_of(equation, context)
+        function = None if callee is None else function_of(callee.fn, self.prepare)
+        if callee is None or function is None:
+            return
+        trees = (*callee.args, *(tree for _, tree in callee.kwargs))
+        for in_place in (False, True) if holds_functions(trees) else (False,):
+            bound = self._specialise(
+                function,
+                callee,
+                lambda tree: all(var in known for var in leaves(tree)),
+                context,
+                in_place,
+            )
+            if bound is not None:
+                yield Entered(self, bound, callee, context, equation)
+
+
+@dataclass(eq=False)
+class _Open:
+    """A plan that is being made. `general`: that of the same function for all of the calls of it by itself."""
+
+    purpose: tuple[Function, tuple[Var, ...], Selection]
+    facts: Facts
+    key: Hashable
+    general: Hashable | None = None
+
+
+def _joined(function: Function, unknown: tuple[Var, ...], one: Facts, other: Facts) -> Facts:
+    """Return facts that hold wherever either of the two does."""
+    params = [param.var for param in function.params]
+    found = {var: join(one.values.get(var), other.values.get(var), var) for var in params}
+    return mapping.facts_for(one, function, unknown, found)
+
+
+def _too_deep(opened: _Open) -> EntangledError:
+    function = opened.purpose[0]
+    return EntangledError(
+        f"`{function.name}` calls itself with ever other arguments: there is no end to its inverse",
+        span=function.span,
+        function=function.name,
+        label="called from within itself, with arguments of a new structure each time",
+        hint="write it as a loop",
+    )
 
 
 @dataclass(eq=False)
@@ -86,36 +208,46 @@ class Entered:
     """A function that the program calls, seen from one call."""
 
     session: Session
-    function: Function
-    binding: dict[Var, Tree]
+    bound: Bound
+    callee: Callee
     caller: Context
     equation: Apply
+
+    @property
+    def function(self) -> Function:
+        return self.bound.function
+
+    @property
+    def mapping(self) -> Any:
+        return self.callee.mapping
 
     def solve(
         self, unknown: tuple[Var, ...], selection: Selection
     ) -> FunctionPlan | InvcompilerError | None:
         """Return the plan for these unknowns, or the error that says why there is none, or None while it is being made."""
-        facts = self.caller.facts.of_call(self.equation, self.function, unknown)
         declared = {
             param: interval
-            for param, tree in self.binding.items()
+            for param, tree in self.bound.arguments.items()
             if (interval := self.caller.interval(tree)) != REAL
         }
-        plans = self.session._plans
-        key = (self.function, unknown, selection, facts.signature, tuple(declared.items()))
-        if key not in plans:
-            plans[key] = None  # recursion meets a plan that is being made
-            try:
-                plans[key] = self.session.plan(
-                    self.function, unknown, facts, declared, selection
-                )
-            except InvcompilerError as error:
-                plans[key] = error
-        return plans[key]
+        facts = self._facts(unknown)
+        return self.session.planned(self.function, unknown, facts, declared, selection)
 
-    def forward_arguments(self, call: Apply) -> tuple[tuple[Tree, ...], tuple]:
-        """Return the arguments with which `function` takes the place of the callee of `call`."""
-        return call.args, call.kwargs
+    def _facts(self, unknown: tuple[Var, ...]) -> Facts:
+        facts = self.caller.facts
+        if self.mapping is None:
+            args, kwargs = self.arguments(self.bound.arguments)
+            call = Apply(self.equation.out, Ref(self.function, self.function.name), args, kwargs)
+            return facts.of_call(call, self.function, unknown)
+        values = {
+            var: mapping.without_axis(facts.of(tree), self.bound.axes.get(var))
+            for var, tree in self.bound.arguments.items()
+        }
+        return mapping.facts_for(facts, self.function, unknown, values)
+
+    def arguments(self, bound: Mapping[Var, Tree]) -> tuple[tuple[Tree, ...], tuple]:
+        """Return the arguments of a call of `function`, by position as far as that goes."""
+        return arguments(self.function.params, bound)
 
 
 def selected(result: Tree, selection: Selection) -> tuple[Tree, ...]:
