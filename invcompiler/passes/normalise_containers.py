@@ -150,7 +150,10 @@ class _Flattening(Walk):
             return tree if tree == _NONE else leaf(name, tree)
 
         keys = _keys(value)
-        items = [item(t, names.get((param, k))) for t, k in zip(value.items, keys, strict=True)]
+        items = [
+            item(t, names.get((param, k)) or _wish(k))
+            for t, k in zip(value.items, keys, strict=True)
+        ]
         self.settle(param, replace(value, items=tuple(items)))
         return parts[0] if len(parts) == 1 else Zip(tuple(parts))
 
@@ -228,7 +231,7 @@ class _Flat:
 
     def _carried(self, number: int, template: Display) -> None:
         param = self.old.body.params[number]
-        names = [self.names.get((param, key)) for key in _keys(template)]
+        names = [self.names.get((param, key)) or _wish(key) for key in _keys(template)]
         starts = take_apart(template, self.old.init[number], self.builder, names)
         inside: list[Tree] = []
         after: list[Tree] = []
@@ -282,6 +285,10 @@ class _Flat:
 
 def _keys(display: Display) -> tuple:
     return tuple(range(len(display.items))) if display.keys is None else display.keys
+
+
+def _wish(key: object) -> str | None:
+    return key if isinstance(key, str) and key.isidentifier() else None
 
 
 def _has_leaves(display: Display) -> bool:

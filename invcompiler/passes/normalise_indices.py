@@ -39,7 +39,7 @@ _EXPAND = Ref(jnp.expand_dims, "jnp.expand_dims", jnp)
 
 
 def host_vars(function: Function) -> set[Var]:
-    """Return what is not to become an array of JAX: captured arrays of NumPy, and what it makes of them. More are found on the way."""
+    """Return captured arrays of NumPy: what is made of them is not to become an array of JAX."""
     return {var for var, capture in function.captures if isinstance(capture.read(), np.ndarray)}
 
 

@@ -18,6 +18,8 @@ from invcompiler.ir.nodes import Apply, Branch, Loop
 from invcompiler.ir.text import show
 from invcompiler.ir.walk import free_vars
 from invcompiler.passes.normalise import normalise
+from invcompiler.passes.normalise_structures import show_structures, waits_for_structure
+from invcompiler.schedule.facts import concrete_facts
 
 X = jnp.array([0.3, -1.2, 0.7, 2.0])
 W = jnp.array([1.5, 0.2, -0.4, 1.0])
@@ -30,6 +32,13 @@ Point = collections.namedtuple("Point", "position momentum")
 class State:
     mean: jax.Array
     label: str = dataclasses.field(metadata={"static": True})
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Record:
+    mean: jax.Array
+    scale: jax.Array
 
 
 def scan_of_pair(pair):
@@ -316,3 +325,73 @@ def test_time_is_linear():
     started = time.process_time()
     normalise(function)
     assert time.process_time() - started < 0.3
+
+
+# ---- structures that facts know ------------------------------------------------------------------------
+
+
+def _starred(x):
+    first, *rest = x
+    return (*rest, first * 2)
+
+
+def _replaced(point):
+    return point._replace(momentum=point.momentum * 2)
+
+
+def _record_replaced(state):
+    return dataclasses.replace(state, mean=state.mean * 3)
+
+
+def _doubled(tree):
+    return jax.tree.map(lambda leaf: leaf * 2, tree)
+
+
+def _added(tree):
+    return jax.tree.map(jnp.add, tree, _doubled(tree))
+
+
+def _leaves(tree):
+    return sum(jax.tree.leaves(tree))
+
+
+def _as_dict(point):
+    return point._asdict()
+
+
+@pytest.mark.parametrize(
+    "function, argument",
+    [
+        (_starred, (X, W, X)),
+        (_starred, [X, W]),
+        (_replaced, Point(X, W)),
+        (_record_replaced, Record(X, W)),
+        (_doubled, {"b": (X, None, [W]), "a": Point(X, W)}),
+        (_added, {"b": (X, W), "a": W}),
+        (_leaves, {"b": (X, W), "a": W}),
+        (_as_dict, Point(X, W)),
+    ],
+)
+def test_known_structures_are_shown(function, argument):
+    normal = normalise(read(function))
+    unknown = tuple(param.var for param in normal.params)
+    facts = concrete_facts(normal, {unknown[0]: argument})
+    shown, extended = show_structures(normal, facts, unknown)
+    check(shown)
+    assert not any(map(waits_for_structure, shown.body.equations)), show(shown)
+    value, expected = evaluate(shown, (argument,)), function(argument)
+    assert jax.tree.structure(value) == jax.tree.structure(expected)
+    jax.tree.map(np.testing.assert_allclose, value, expected)
+    again = concrete_facts(shown, {unknown[0]: argument})
+    for equation in shown.body.equations:
+        assert extended.shape(equation.outs[0]) == again.shape(equation.outs[0])
+
+
+def test_the_structure_of_what_is_known_does_not_matter():
+    def shifted(x, shifts):
+        return x + jax.tree.map(jnp.exp, shifts)[0]
+
+    normal = normalise(read(shifted))
+    x, shifts = (param.var for param in normal.params)
+    facts = concrete_facts(normal, {x: X, shifts: (X, W)})
+    assert show_structures(normal, facts, (x,)) == (normal, facts)
