@@ -12,12 +12,15 @@ from invcompiler.assumptions import assume
 from invcompiler.frontend import read
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
+from invcompiler.passes.batch_axes import check_batch_axes
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.degrees import check_degrees
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.normalise import normalise
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
+from invcompiler.passes.tail_calls import tail_calls
+from invcompiler.schedule.callees import named
 from invcompiler.schedule.domains import intervals
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.functions import FunctionPlan, Session
@@ -41,7 +44,7 @@ class Reader:
     def __call__(self, target: Any) -> Function:
         key = target if isinstance(target, Closure) else id(target)
         if key not in self.functions:
-            self.functions[key] = prepare(target)
+            self.functions[key] = named(prepare(target))
         return self.functions[key]
 
 
@@ -61,14 +64,20 @@ def compile_inverse(
     product: Product,
 ) -> Compilation:
     """Return `g(y, *known)`; raise an InvcompilerError that says why there is none."""
-    reader = Reader()
+    reader = Reader({id(function.source): function})
     session = Session(reader, _intervals)
     plan = session.plan(function, unknown, facts, declared)
     if product.ildj:
         check_degrees(plan)
-    inverse = Inverter(product, lambda made: dead_code(simplify(made))).function(plan)
+        if product.batch_ndims:
+            check_batch_axes(plan, product.batch_ndims)
+    inverse = Inverter(product, _finished).function(plan)
     rests_on = (function, *reader.functions.values())
     return Compilation(inverse, rests_on, tuple(session.relied))
+
+
+def _finished(made: Function, facts: Facts) -> Function:
+    return tail_calls(dead_code(simplify(made, facts)))
 
 
 def plan_of(

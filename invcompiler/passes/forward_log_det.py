@@ -59,7 +59,7 @@ def forward_function(inverter: Inverter, plan: FunctionPlan, product: Product) -
     emitter.follow(function.body, plan.plan)
     y = emitter.value(function.body.result)
     emitter.wish(y, "y")
-    fldj = emitter.log_det.total(emitter)
+    fldj = emitter.log_det.result(emitter, plan.unknown[0])
     result = tuple_of([y, fldj]) if product.inverse else fldj
     block = emitter.builder.block([], result)
     names = " and ".join(var.name or "?" for var in plan.unknown)

@@ -81,7 +81,7 @@ class Inverter:
     """Makes the inverse functions of one product; each is made once."""
 
     product: Product
-    finish: Callable[[Function], Function]
+    finish: Callable[[Function, Any], Function]
     made: dict[Hashable, Function] = field(default_factory=dict)
     _shared: dict[Hashable, Function] = field(default_factory=dict)
     _writing: dict[Hashable, Recursion] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Inverter:
         """Write a function; while it is written, calls of it name its stand-in."""
         write = self.write_forward if product.forward else self.write_inverse
         self._writing[key] = Recursion(f"{plan.function.name}_{product.suffix}")
-        made = self.finish(write(plan, product))
+        made = self.finish(write(plan, product), plan.context.facts)
         recursion = self._writing.pop(key)
         if recursion in self._recursive:
             return replace(made, source=recursion)
@@ -190,7 +190,7 @@ class _Writer:
         x = unknown[0] if len(unknown) == 1 else Display(tuple, tuple(unknown))
         if not self.product.ildj:
             return x
-        ildj = emitter.log_det.total(emitter)
+        ildj = emitter.log_det.result(emitter, self.plan.unknown[0])
         return Display(tuple, (x, ildj)) if self.product.inverse else ildj
 
     def _doc(self, assumptions: list[str]) -> str:

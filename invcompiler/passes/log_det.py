@@ -17,8 +17,8 @@ import numpy as np
 
 from invcompiler.errors import DegreesOfFreedomError
 from invcompiler.ir.nodes import Const, Slice, Tree, Var
-from invcompiler.passes.ops import attribute, call, getitem, tuple_of
-from invcompiler.passes.shape_answers import answer
+from invcompiler.passes.ops import attribute, call, getitem, method, tuple_of
+from invcompiler.passes.shape_answers import answer, dtype_ref
 from invcompiler.passes.templates import instantiate
 from invcompiler.rules.registry import Kind
 from invcompiler.schedule.plan import Isolate
@@ -109,6 +109,20 @@ class LogDet:
             total = Const(0.0)
         emitter.wish(total, self.name)
         return total
+
+    def result(self, emitter: Emitter, unknown: Var) -> Tree:
+        """Return the total as a result: of the shape of the batch axes and of the precision of the unknown."""
+        total = self.total(emitter)
+        builder = emitter.builder
+        if isinstance(total, Const) and self.batch_ndims:
+            shape = answer(emitter, unknown, "shape")
+            lead = getitem(builder, shape, Slice(Const(None), Const(self.batch_ndims), Const(None)))
+            dtype = answer(emitter, unknown, "dtype")
+            return call(builder, jnp.zeros, lead, dtype=dtype)
+        dtype = emitter.facts.dtype(unknown)
+        if dtype is None or isinstance(total, Const) or dtype.itemsize > 2 or dtype.kind == "c":
+            return total
+        return method(builder, "astype", total, dtype_ref(dtype))
 
     @property
     def name(self) -> str:
