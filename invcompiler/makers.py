@@ -26,7 +26,8 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.passes.invert import Product
-from invcompiler.pipeline import Compilation, compile_inverse, prepare
+from invcompiler.passes.recognise import recognise
+from invcompiler.pipeline import Compilation, compile_inverse, read_normal
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.shapes_of_inputs import candidates, matches
 
@@ -90,7 +91,7 @@ class InverseMaker:
 
     def __post_init__(self) -> None:
         request = self.request
-        self.function = prepare(request.f)
+        self.function = read_normal(request.f)
         positional = [
             p
             for p in self.function.params
@@ -98,6 +99,8 @@ class InverseMaker:
         ]
         numbers = self._numbers(len(positional))
         self.unknown = tuple(positional[n].var for n in numbers)
+        # known code stays as it is written: what it is given may not be what an idiom is for
+        self.function = recognise(self.function, unknown=self.unknown)
         self.declared = spread(self.function, self._declared())
         self._inverse: tuple[Program | None] | None = None
         self._captures: dict[str, Capture] = {}

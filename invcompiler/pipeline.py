@@ -50,10 +50,15 @@ class Reader:
 
 def prepare(target: Any) -> Function:
     """Read a Python function, in the forms that the scheduler knows."""
+    return recognise(read_normal(target))
+
+
+def read_normal(target: Any) -> Function:
+    """Read a Python function; where values are computed stays as the text has it."""
     if isinstance(target, Closure):
-        return recognise(normalise(target.lower()))
+        return normalise(target.lower())
     program = getattr(target, "__invcompiler_function__", None)
-    return recognise(normalise(read(target) if program is None else program()))
+    return normalise(read(target) if program is None else program())
 
 
 def compile_inverse(
