@@ -79,10 +79,10 @@ def _preserves_volume(function: Function) -> bool:
 
 
 def _add_log_det(emitter: Emitter, step: CallInverse, log_det: Tree) -> None:
+    emitter.wish(log_det, emitter.log_det.name)
     if step.entered.mapping is not None and _batch_ndims(emitter, step)[1] is None:
         axis = {"axis": Const(0)} if emitter.product.batch_ndims else {}
         log_det = call(emitter.builder, jnp.sum, log_det, **axis)
-    emitter.wish(log_det, emitter.log_det.name)
     emitter.log_det.add_ildj(log_det)
 
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -205,6 +205,17 @@ def function_of(fn: Ref | Closure, prepare: Callable[[Any], Function]) -> Functi
         return prepare(fn.value)
     except SourceUnavailableError:
         return None
+
+
+def named(function: Function) -> Function:
+    """Return a callee under a name that its inverse can be called after: that of the class for a `__call__`."""
+    if function.name == "<lambda>":
+        return replace(function, name="inner")
+    if function.name != "__call__":
+        return function
+    source = function.source
+    owner = getattr(source, "__qualname__", "").rpartition(".")[0] or type(source).__name__
+    return replace(function, name=owner.rpartition(".")[2])
 
 
 def is_library(target: Any) -> bool:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invcompiler.errors import InvcompilerError, ShapeError
-from invcompiler.ir.nodes import Apply, Method, Tree, Var
+from invcompiler.ir.nodes import Apply, Method, Ref, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.schedule import isolate
-from invcompiler.schedule.callees import callee_of, has_open_arguments, library_ref
+from invcompiler.schedule.callees import callee_of, has_open_arguments, is_library, library_ref
 from invcompiler.schedule.plan import CallInverse, Isolate
 from invcompiler.schedule.regions import Item
 
@@ -68,13 +68,7 @@ def _deferred(solver: Solver, equation: Apply) -> None:
     context = solver.context
     if context.facts.is_concrete or equation in solver.refusals:
         return
-    waits = has_open_arguments(equation.args, equation.kwargs)
-    if isinstance(equation.fn, Method) and context.call(equation) is None:
-        receiver = equation.args[0]
-        waits |= context.facts.of(receiver) is None and all(
-            var in solver.known for var in leaves(receiver)
-        )
-    if waits:
+    if _waits(solver, equation):
         solver.refusals[equation] = ShapeError(
             f"what `{context.function.name}` calls here depends on its arguments",
             span=equation.span,
@@ -82,6 +76,22 @@ def _deferred(solver: Solver, equation: Apply) -> None:
             label="known when it is called",
             hint="call the generated function: it is compiled for its arguments then",
         )
+
+
+def _waits(solver: Solver, equation: Apply) -> bool:
+    """Whether it is the text alone that does not say what is called, or with how many arguments."""
+    if has_open_arguments(equation.args, equation.kwargs):
+        return True
+    fn = equation.fn
+    if isinstance(fn, Var):
+        made = solver.context.defining.get(fn)
+        is_own = isinstance(made, Apply) and isinstance(made.fn, Ref)
+        return fn in solver.known and is_own and not is_library(made.fn.value)
+    if not isinstance(fn, Method) or solver.context.call(equation) is not None:
+        return False
+    receiver = equation.args[0]
+    is_known = all(var in solver.known for var in leaves(receiver))
+    return is_known and solver.context.facts.of(receiver) is None
 
 
 def known_outputs(solver: Solver, equation: Apply) -> Var | dict[Any, Var] | None:
