@@ -247,7 +247,10 @@ class Maker:
     def holds(self, program: Program) -> bool:
         return all(map(is_current, program.rests_on))
 
-    def specialise(self, arguments: dict[str, Any], generated: Any) -> Program:
+    def defaults(self) -> dict[str, Any]:
+        return {}
+
+    def specialise(self, arguments: dict[str, Any]) -> Program:
         args, kwargs = _split(self.signature, arguments)
         function, can_jit = self.program(args, kwargs)
         rests_on = () if self.target.function is None else (self.target.function,)

@@ -67,6 +67,9 @@ def projection(walk: Walk, equation: Apply) -> Pullback | None:
     source, key = equation.args
     if not isinstance(source, Var) or any(map(walk.active, leaves(key))):
         return None
+    holds = walk.forward.ask(holds_function, source)
+    if holds is not None and holds.value:
+        return None  # what it is an item of is differentiated together with it
     found = projected(walk.forward, equation)
     if found is not None:
         box, number = found
@@ -264,7 +267,7 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
         return rule.template(emit, call.arguments, out, given)
     spread = isinstance(y_bar, Spread) and _same_shape(emit, operand, out) and rule.pointwise
     given = y_bar.value if spread else cots.dense(y_bar)  # type: ignore[union-attr]
-    values = {**call.arguments, "y": out, "y_bar": given}
+    values = {**call.arguments, rule.output: out, "y_bar": given}
     if rule.elementwise:
         slope = inline_template(emit, rule.template, values)
         bar = emit.call(operator.mul, given, slope)

@@ -109,7 +109,7 @@ def _back(walk: Walk, inner: Walk, loop: Loop) -> Back:
     outer = tuple(var for var in free_vars(body) if walk.active(var) and _is_value(walk, var))
     emit = inner.forward.nested()
     cots = Cotangents(emit, walk.active)
-    carried_bars = tuple(_bar(emit, body.params[i]) for i in carried)
+    carried_bars = tuple(_carried_bar(emit, body.params[i], results[i]) for i in carried)
     outer_bars = tuple(_bar(emit, var) for var in outer)
     collected_bars = tuple(_bar(emit, _var(results[j])) for j in collected)
     cots.bars.update(zip(outer, outer_bars, strict=True))
@@ -162,6 +162,14 @@ def _is_value(walk: Walk, var: Var) -> bool:
 
 def _var(tree: Tree) -> Var | None:
     return tree if isinstance(tree, Var) else None
+
+
+def _carried_bar(emit: Emission, param: Var, result: Tree) -> Var:
+    """Return the param for the cotangent of what a step hands on, called after what it is given."""
+    bar = Var(bar_name(param))
+    if isinstance(result, Var):
+        emit.avals.alike(bar, result)
+    return bar
 
 
 def _bar(emit: Emission, var: Var | None) -> Var:

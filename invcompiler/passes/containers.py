@@ -91,12 +91,15 @@ def is_array(aval: Any) -> bool:
 
 
 def holds_function(aval: Any) -> bool:
-    """Whether `aval` is, or holds, something to call: a function, or the pullback that `jax.vjp` returns."""
-    if container(aval) is not None:
-        return any(map(holds_function, container(aval).items))  # type: ignore[union-attr]
-    if isinstance(aval, Held):
-        return True
-    return callable(aval) and not isinstance(aval, type | jax.ShapeDtypeStruct)
+    """Whether `aval` is, or holds, a function or an object such as `x.at`: what has no cotangent of its own.
+
+    The pullback that `jax.vjp` returns is a pytree, and has one.
+    """
+    return any(
+        isinstance(leaf, Held) or (callable(leaf) and not isinstance(leaf, type))
+        for leaf in jax.tree.leaves(aval)
+        if not isinstance(leaf, jax.ShapeDtypeStruct)
+    )
 
 
 __all__ = [

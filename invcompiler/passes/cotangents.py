@@ -19,7 +19,13 @@ import numpy as np
 
 from invcompiler.ir.nodes import Const, Display, Method, Ref, Star, Tree, Var
 from invcompiler.ir.walk import leaves
-from invcompiler.passes.containers import Container, container, is_inexact, of_display
+from invcompiler.passes.containers import (
+    Container,
+    container,
+    holds_function,
+    is_inexact,
+    of_display,
+)
 from invcompiler.passes.emission import Emission, reference
 from invcompiler.rules.adjoint_registry import Spread
 
@@ -69,6 +75,8 @@ class Cotangents:
         match tree:
             case Var():
                 if self.active(tree):
+                    known = self.emit.ask(holds_function, tree)
+                    assert known is None or not known.value, "a function has no cotangent"
                     if isinstance(bar, Var) and bar not in self.emit.avals.met:
                         self.emit.avals.alike(bar, tree)
                     self.bars[tree] = total = self.add(self.bars.get(tree, ZERO), bar, tree)

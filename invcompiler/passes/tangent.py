@@ -142,6 +142,9 @@ def _projection(walk: Forward, equation: Apply) -> bool:
     source, key = equation.args
     if not isinstance(source, Var) or any(map(walk.active, leaves(key))):
         return False
+    holds = walk.emit.ask(holds_function, source)
+    if holds is not None and holds.value:
+        return False
     found = projected(walk.emit, equation)
     if found is None and equation.fn.value is getattr:
         return False
@@ -200,7 +203,7 @@ def _part(walk: Forward, rule: AdjointRule, call: Call, equation: Apply) -> Tree
         return ZERO
     dot = walk.whole(operand)
     if rule.pointwise:
-        values = {**call.arguments, "y": equation.out, "y_bar": dot}
+        values = {**call.arguments, rule.output: equation.out, "y_bar": dot}
         found = inline_template(walk.emit, rule.template, values)
         return walk.emit.call(operator.mul, dot, found) if rule.elementwise else found
     swap = lambda tree: dot if tree is operand else tree

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from invcompiler.ir.interval import REAL
 from invcompiler.ir.nodes import Tree
 from invcompiler.rules.canonical import declare, key_of, parameters_of
+from invcompiler.rules.registry import Kind, Numbers, inverse_rules, parameters
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class AdjointRule:
     linear        `fn` is linear in `argument`: its tangent is `fn` of the tangent
     holomorphic   right for complex numbers as well
     condition     abstract arguments -> whether the rule applies
+    output        what the template calls the output
     """
 
     fn: Any
@@ -37,6 +40,7 @@ class AdjointRule:
     linear: bool = False
     holomorphic: bool = False
     condition: Callable[..., bool] | None = None
+    output: str = "y"
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -57,9 +61,34 @@ _KEPT: list[Any] = []  # functions with rules, so that their ids stay theirs
 
 
 def rule_for(fn: Any, argument: str) -> AdjointRule | None:
-    """Return the rule for `argument` of the canonical `fn`: a user's, if there is one."""
+    """Return the rule for `argument` of the canonical `fn`: a user's, a built-in one, or the slope of an inverse rule."""
     place = (id(fn), argument)
-    return _USERS.get(place) or _BUILT_IN.get(place)
+    return _USERS.get(place) or _BUILT_IN.get(place) or _from_inverse(fn, argument)
+
+
+def _from_inverse(fn: Any, argument: str) -> AdjointRule | None:
+    """Return what the slope of an elementwise inverse rule says, if it says it everywhere.
+
+    A slope in terms of the output holds only on the branch that the rule inverts; conditions are those of inverting.
+    """
+    rules = inverse_rules(fn, argument)
+    if len(rules) != 1 or rules[0].condition is not None or rules[0].slope is None:
+        return None
+    (rule,) = rules
+    assert rule.slope is not None
+    of_output = rule.output in parameters(rule.slope)
+    if rule.kind is not Kind.ELEMENTWISE or (of_output and rule.domain != REAL):
+        return None
+    holomorphic = Numbers.COMPLEX in rule.numbers
+    return AdjointRule(
+        fn,
+        argument,
+        rule.slope,
+        elementwise=True,
+        pointwise=True,
+        holomorphic=holomorphic,
+        output=rule.output,
+    )
 
 
 def has_user_rule(fn: Any) -> bool:
