@@ -15,6 +15,8 @@ from invcompiler.generated import Generated
 class Invertible:
     """A function with `.inverse`, `.ildj`, `.inverse_and_ildj`, `.fldj` and `.forward_and_fldj`, each made when it is first asked for."""
 
+    __invcompiler_transparent__ = True  # calling it is calling `__wrapped__`
+
     def __init__(self, f: Callable[..., Any], options: dict[str, Any]):
         self._options = options
         self._made: dict[str, Generated] = {}
