@@ -6,6 +6,7 @@ import ast
 import enum
 from collections.abc import Callable
 
+from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend.branches import fork
 from invcompiler.frontend.expressions import GETITEM, operation, truth_of
 from invcompiler.frontend.iterables import MOST_UNROLLED, const_items, source
@@ -113,6 +114,19 @@ def follow(lowering: Lowering, node: ast.stmt) -> None:
     except Unfollowed as unfollowed:
         lowering.undo(mark)
         copy_statements(lowering, [node], unfollowed)
+    except UnsupportedSyntaxError as unsupported:
+        lowering.undo(mark)
+        _copy_whole(lowering, node, unsupported)
+
+
+def _copy_whole(lowering: Lowering, node: ast.stmt, unsupported: UnsupportedSyntaxError) -> None:
+    """Copy a loop or branch in which something cannot be copied by itself."""
+    if not isinstance(node, ast.For | ast.If | ast.With):
+        raise unsupported
+    try:
+        copy_statements(lowering, [node], Unfollowed(unsupported.label, node))
+    except UnsupportedSyntaxError:
+        raise unsupported from None
 
 
 _WORDS = {
@@ -256,6 +270,12 @@ def _ending(lowering: Lowering, endings: list[Ending], result: Tree | None, node
 
 @statement(ast.Assign)
 def assign(lowering: Lowering, node: ast.Assign) -> None:
+    pairs = _pairs(node)
+    if pairs is not None:
+        values = [value_of(lowering, part, target.id) for target, part in pairs]
+        for (target, _), value in zip(pairs, values, strict=True):
+            lowering.bind(target.id, value)
+        return
     wish = next((target.id for target in node.targets if isinstance(target, ast.Name)), None)
     value = value_of(lowering, node.value, wish)
     if isinstance(node.value, ast.Lambda) and isinstance(value, Closure):
@@ -266,6 +286,18 @@ def assign(lowering: Lowering, node: ast.Assign) -> None:
         lowering.unit.share(value)
     for target in node.targets:
         bind_target(lowering, target, value)
+
+
+def _pairs(node: ast.Assign) -> list[tuple[ast.Name, ast.expr]] | None:
+    """Return names and values of `a, b = x[:1], x[1:]`, so that each value gets its name; None for any other assignment."""
+    target, value = node.targets[0], node.value
+    if len(node.targets) > 1 or not isinstance(target, ast.Tuple) or not isinstance(value, ast.Tuple):
+        return None
+    plain = all(isinstance(part, ast.Name) for part in target.elts)
+    starred = any(isinstance(part, ast.Starred | ast.Lambda) for part in value.elts)
+    if not plain or starred or len(target.elts) != len(value.elts):
+        return None
+    return list(zip(target.elts, value.elts, strict=True))  # type: ignore[arg-type]
 
 
 def bind_function(lowering: Lowering, target: ast.expr, value: Closure) -> None:
