@@ -233,7 +233,7 @@ def scan_autoregressive(x):
         y = x * jnp.exp(0.5 * jnp.tanh(previous)) + previous
         return y, y
 
-    _, y = lax.scan(step, jnp.zeros(()), x)
+    _, y = lax.scan(step, jnp.zeros((), x.dtype), x)
     return y
 
 
@@ -244,7 +244,7 @@ def scan_of_inputs(x):
     def step(previous, x):
         return x, x + jnp.sin(previous)
 
-    _, y = lax.scan(step, jnp.ones(()), x)
+    _, y = lax.scan(step, jnp.ones((), x.dtype), x)
     return y
 
 
