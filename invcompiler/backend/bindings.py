@@ -40,7 +40,6 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.recursion import identity
 from invcompiler.ir.walk import free_vars
 
 _ROOTS = {"jnp": jnp, "jax": jax, "lax": jax.lax}
@@ -145,11 +144,10 @@ class Module:
     # ---- what is used ----
 
     def _function(self, function: Function) -> Unit:
-        key = identity(function)
-        if key in self.units:
-            return self.units[key]
+        if id(function) in self.units:
+            return self.units[id(function)]
         unit = Unit(_word(function.name), function=function)
-        self.units[key] = unit
+        self.units[id(function)] = unit
         self._keep.append(function)
         for capture in _used_captures(function):
             unit.own[self.capture(capture)] = None
@@ -302,7 +300,20 @@ class Module:
             self._depend(unit, binding)
             if free in helper.needed_at_definition and isinstance(binding, Unit):
                 unit.before[binding] = None
+        if self._needs_values_at_definition(unit):
+            del self.units[id(function)]
+            return None
         return unit
+
+    def _needs_values_at_definition(self, unit: Unit) -> bool:
+        """Whether a default of `unit` would need a captured value, which there is not outside functions."""
+        assert unit.helper is not None
+        bindings = (unit.meanings[name].binding for name in unit.helper.needed_at_definition)
+        return any(
+            isinstance(binding, Hoisted)
+            or (isinstance(binding, Unit) and any(one.own for one in _reachable(binding)))
+            for binding in bindings
+        )
 
     def _free_meaning(self, name: str, capture: Capture) -> Meaning:
         value = capture.read()
@@ -397,6 +408,17 @@ class Module:
             binding = self.modules[id(module)] = Imported(alias, module=module)
             self._call(binding, self._taken, alias)
         return self.modules[id(module)].name
+
+
+def _reachable(unit: Unit) -> list[Unit]:
+    """Return `unit` and the units that it calls, directly or not."""
+    found = {unit: None}
+    waiting = [unit]
+    while waiting:
+        new = [called for called in waiting.pop().calls if called not in found]
+        found.update(dict.fromkeys(new))
+        waiting += new
+    return list(found)
 
 
 # ---- references ---------------------------------------------------------------------------------

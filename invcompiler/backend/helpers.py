@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 
+from invcompiler.backend.annotations import without_annotations
 from invcompiler.backend.substitute import escapes, free_names
 from invcompiler.errors import SourceUnavailableError
 from invcompiler.ir.nodes import Capture
@@ -101,28 +102,7 @@ def _as_def(node: ast.AST, function: types.FunctionType) -> ast.FunctionDef | No
         return None
     definition.decorator_list = []
     definition.returns = None
-    return _Unannotated().visit(definition)
-
-
-class _Unannotated(ast.NodeTransformer):
-    """Annotations say nothing that runs, and would need imports."""
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        return ast.copy_location(ast.arg(node.arg), node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self.generic_visit(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if node.value is None:
-            return ast.copy_location(ast.Pass(), node)
-        if not isinstance(node.target, ast.Name):
-            return node
-        return ast.copy_location(ast.Assign([node.target], node.value), node)
+    return without_annotations(definition)
 
 
 def _names_in_defaults(

@@ -103,7 +103,9 @@ class _Blanks:
             return int(_is_definition(line) and not previous.text.lstrip().startswith("def "))
         if follows or _is_definition(line):
             return 1 if line.indent else 2
-        return int(_section(previous) != _section(line))
+        if _is_import(previous) and previous.indent == line.indent:
+            return int(not _is_import(line) or _section(previous) != _section(line))
+        return 0
 
 
 def _is_definition(line: Line) -> bool:
@@ -117,9 +119,13 @@ def _continues(line: Line) -> bool:
     )
 
 
-def _section(line: Line) -> int | None:
-    words = line.text.split()
-    return section(words[1]) if words[0] in ("import", "from") and not line.indent else None
+def _is_import(line: Line) -> bool:
+    return line.text.lstrip().startswith(("import ", "from "))
+
+
+def _section(line: Line) -> int:
+    """Return the group of imports that linters put an import in; inside a function there is one."""
+    return 0 if line.indent else section(line.text.split()[1])
 
 
 def _broken(line: Line, comment: str) -> list[str]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
+import tokenize
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +34,6 @@ Spans = Mapping[ast.stmt, tuple[Span, ...]]
 _UNPRINTABLE = tuple(
     getattr(ast, name)
     for name in (
-        "Match",
         "TryStar",
         "TypeAlias",
         "AsyncFunctionDef",
@@ -148,7 +149,7 @@ class _Generator(SourceGenerator):
     def _verbatim(self, node: ast.stmt) -> None:
         """Print a statement through `ast.unparse`."""
         first = True
-        for line in ast.unparse(ast.fix_missing_locations(node)).splitlines():
+        for line in _requoted(ast.unparse(ast.fix_missing_locations(node))).splitlines():
             self.new_lines = max(self.new_lines, 1)
             self.write("")
             if first:
@@ -156,6 +157,20 @@ class _Generator(SourceGenerator):
             first = False
             if line:
                 self.result.append(line)
+
+    def visit_Match(self, node: ast.Match) -> None:
+        set_precedence(Precedence.Expr, node.subject)
+        self.statement(node, "match ", node.subject, ":")
+        self.indentation += 1
+        for case in node.cases:
+            pattern = _requoted(ast.unparse(ast.fix_missing_locations(case.pattern)))
+            self.write(self.newline, "case ", pattern)
+            if case.guard is not None:
+                set_precedence(Precedence.Comma, case.guard)
+                self.write(" if ", case.guard)
+            self.write(":")
+            self.body(case.body)
+        self.indentation -= 1
 
     def visit_FunctionDef(self, node: ast.FunctionDef, is_async: bool = False) -> None:
         self.decorators(node, 1)
@@ -340,6 +355,23 @@ def _f_string(node: ast.JoinedStr) -> str | None:
         conversion = f"!{chr(value.conversion)}" if value.conversion != -1 else ""
         parts.append("{" + inner + conversion + (":" + spec[2:-1] if spec else "") + "}")
     return f'f"{"".join(parts)}"'
+
+
+def _requoted(text: str) -> str:
+    """Return code with double quotes around plain strings.
+
+    >>> print(_requoted("x = f('a', b)"))
+    x = f("a", b)
+    """
+    lines = text.splitlines(keepends=True)
+    for token in reversed(list(tokenize.generate_tokens(io.StringIO(text).readline))):
+        (row, start), (end_row, end) = token.start, token.end
+        if token.type == tokenize.STRING and row == end_row and token.string[0] == "'":
+            value = ast.literal_eval(token.string)
+            if not token.string.startswith("'''"):
+                line = lines[row - 1]
+                lines[row - 1] = line[:start] + quoted(value) + line[end:]
+    return "".join(lines)
 
 
 def _is_number(value: Any) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from invcompiler.backend.annotations import without_annotations
 from invcompiler.backend.names import Names
 from invcompiler.backend.nest import Body, Nest, Pattern, Step
 from invcompiler.backend.passing import pass_along
@@ -299,6 +300,7 @@ class _Writer:
             for at, (name, _) in enumerate(wanted)
             for _, value in wanted[at + 1 :]
         ):
+            wanted.sort(key=lambda copy: copy[0])
             targets = ast.Tuple([_store(name) for name, _ in wanted], ast.Store())
             return [_assign(targets, ast.Tuple([self.expr(v) for _, v in wanted], ast.Load()))]
         return [_assign(_store(name), self.expr(value)) for name, value in wanted]
@@ -635,7 +637,7 @@ class _Writer:
         }
 
     def _copied(self, code: Any, meanings: dict[str, ast.expr]) -> Any:
-        return pass_along(substitute(code, meanings), self.spelling)
+        return pass_along(without_annotations(substitute(code, meanings)), self.spelling)
 
     # ---- expressions ----
 
