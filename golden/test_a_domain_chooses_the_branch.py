@@ -6,4 +6,5 @@ def energy_inverse_and_ildj(y, mass):
     mass = 0.5 * mass
     speed = jnp.sqrt(y / mass)
     sum_out = -jnp.sum(jnp.broadcast_to(jnp.log(jnp.abs(mass)), y.shape))
-    return speed, sum_out - jnp.sum(jnp.log(2 * speed))
+    ildj = sum_out - jnp.sum(jnp.log(2 * speed))
+    return speed, ildj

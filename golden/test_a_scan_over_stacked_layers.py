@@ -9,8 +9,8 @@ def scanned_inverse_and_ildj(y, params):
         x, ildj = coupling_inverse_and_ildj(x, layer)
         return x, ildj
 
-    x, x_1 = jax.lax.scan(step, y, params, reverse=True)
-    return x, jnp.sum(x_1)
+    x, ildj = jax.lax.scan(step, y, params, reverse=True)
+    return x, jnp.sum(ildj)
 
 
 def coupling_inverse_and_ildj(y, params):

@@ -7,7 +7,8 @@ def recurrence_inverse_and_ildj(y, a):
 
     def step(state, y_t):
         x_t = jnp.log(y_t - a * state)
-        return y_t, (x_t, -jnp.sum(x_t))
+        ildj = -jnp.sum(x_t)
+        return y_t, (x_t, ildj)
 
-    _, (x, state) = jax.lax.scan(step, jnp.zeros(y.shape[1:]), y)
-    return x, jnp.sum(state)
+    _, (x, ildj) = jax.lax.scan(step, jnp.zeros(y.shape[1:]), y)
+    return x, jnp.sum(ildj)

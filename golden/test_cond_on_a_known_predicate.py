@@ -7,12 +7,12 @@ def either_inverse_and_ildj(y, is_log):
 
     def if_true():
         x = jnp.log(y)
-        return x, -jnp.sum(x)
+        ildj = -jnp.sum(x)
+        return x, ildj
 
     def if_false():
         x = y / 2
-        ildj = -(y.size * jnp.log(2))
+        ildj = -y.size * jnp.log(2)
         return x, ildj
 
-    x, ildj = jax.lax.cond(is_log, if_true, if_false)
-    return x, ildj
+    return jax.lax.cond(is_log, if_true, if_false)

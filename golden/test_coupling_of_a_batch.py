@@ -1,5 +1,3 @@
-from builtins import range as range_function, tuple as tuple_function
-
 import jax.numpy as jnp
 
 
@@ -9,7 +7,7 @@ def coupling_inverse_and_ildj(y, params):
     s, t = net(params, a)
     b = (b - t) * jnp.exp(-s)
     x = jnp.concatenate([a, b], axis=-1)
-    ildj = -jnp.sum(s, axis=tuple_function(range_function(1, s.ndim)))
+    ildj = -jnp.sum(s, axis=tuple(range(1, s.ndim)))
     return x, ildj
 
 

@@ -5,7 +5,8 @@ def reversible_block_inverse_and_ildj(y, params):
     """Inverse of `reversible_block` (test_golden.py:206) with respect to streams, and its log-det-Jacobian."""
     y1, y2 = y
     x2 = y2 - net(params, y1)[1]
-    return (y1 - net(params, x2)[0], x2), 0.0
+    x1 = y1 - net(params, x2)[0]
+    return (x1, x2), 0.0
 
 
 def net(params, a):

@@ -15,4 +15,5 @@ def constrain_inverse_and_ildj(y):
     sum_out = jnp.sum(jax.nn.softplus(z_2) + jax.nn.softplus(-z_2))
     sum_out = sum_out - (jnp.sum(jax.nn.log_sigmoid(z)) + jnp.sum(z_1))
     sum_out_1 = jnp.sum(math.log(2) - jnp.logaddexp(z_3, -z_3))
-    return {"scale": z, "rate": z_1, "weight": z_2, "corr": z_3}, sum_out - 2 * sum_out_1
+    ildj = sum_out - 2 * sum_out_1
+    return {"scale": z, "rate": z_1, "weight": z_2, "corr": z_3}, ildj

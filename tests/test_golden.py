@@ -149,12 +149,12 @@ def test_two_unknowns_by_two_equations(reads_well):
     reads_well(rotate, X, 2 * X, 0.3, argnums=(0, 1))
 
 
-def twist(z, phase):
-    return jnp.exp(1j * phase) * z
+def twist(z, scale, phase):
+    return scale * jnp.exp(1j * phase) * z
 
 
 def test_complex_numbers(reads_well):
-    reads_well(twist, X + 2j * X**2, 0.3)
+    reads_well(twist, X + 2j * X**2, VECTOR, 0.3)
 
 
 # ---- couplings ------------------------------------------------------------------------------------------
