@@ -194,6 +194,8 @@ class Module:
     def _meaning(self, ref: Ref) -> Meaning:
         if isinstance(ref.value, Function):
             return _plainly(self._function(ref.value))
+        if imports.is_builtin(ref.value, ref.spelling):
+            return _plainly(Builtin(ref.spelling, ref.spelling))
         ref = _callable_operator(ref)
         path = _parsed(ref.spelling)
         first = _first_word(path)
