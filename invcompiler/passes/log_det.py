@@ -17,7 +17,7 @@ import numpy as np
 
 from invcompiler.errors import DegreesOfFreedomError
 from invcompiler.ir.nodes import Const, Slice, Tree, Var
-from invcompiler.passes.ops import attribute, call, getitem, method, tuple_of
+from invcompiler.passes.ops import attribute, call, getitem, ints, method, tuple_of
 from invcompiler.passes.shape_answers import answer, dtype_ref
 from invcompiler.passes.templates import instantiate
 from invcompiler.rules.registry import Kind
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Term:
     """`value` is log |dy/dx| for every index of the axes of `of` but the last `core` ones (None: for all of it at once).
 
-    `full`: it has one entry for each of them; else it may broadcast, and has `rank` axes if that is known. `region`: only elements of a region count.
+    `full`: it has one entry for each of them; else it may broadcast, and has `rank` axes, of the sizes `shape`, if that is known. `region`: only elements of a region count.
     """
 
     value: Tree
@@ -40,6 +40,7 @@ class Term:
     core: int | None = 0
     full: bool = False
     rank: int | None = None
+    shape: tuple[int, ...] | None = None
     region: Region | None = None
 
 
@@ -87,7 +88,8 @@ class LogDet:
         value = _doubled(emitter, step, value)
         full = _is_full(emitter, step, template)
         rank = _rank(emitter, step, template)
-        self.add_term(Term(value, step.solved, 0, full, rank, step.region))
+        shape = _shape(emitter, step, template)
+        self.add_term(Term(value, step.solved, 0, full, rank, shape, step.region))
 
     def _instance(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
         x = emitter.value(step.solved)
@@ -164,6 +166,11 @@ def _rank(emitter: Emitter, step: Isolate, template: Any) -> int | None:
     return None if None in ranks else max((r for r in ranks if r is not None), default=0)
 
 
+def _shape(emitter: Emitter, step: Isolate, template: Any) -> tuple[int, ...] | None:
+    shapes = [emitter.context.concrete_shape(tree) for tree in _operands(step, template)]
+    return None if None in shapes else np.broadcast_shapes(*(s for s in shapes if s is not None))
+
+
 def _matrices_only(emitter: Emitter, step: Isolate, template: Any) -> bool:
     """Whether the operands of a log-determinant are matrices without batch axes, or less: then it is one number."""
     rank = _rank(emitter, step, template)
@@ -202,6 +209,9 @@ def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:
         return value
     if term.full or isinstance(term.region, Masked):
         return _summed(emitter, value, term.of, batch, term.core)
+    repeated = _repeated(emitter, term, value, batch)
+    if repeated is not None:
+        return repeated
     rank = 0 if isinstance(value, Const) else term.rank
     if rank == 0 and batch == 0:
         return _times(emitter, _count(emitter, term, batch), value)
@@ -210,6 +220,18 @@ def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:
         return value
     spread = call(emitter.builder, jnp.broadcast_to, value, shape)
     return _summed(emitter, spread, term.of, batch, term.core)
+
+
+def _repeated(emitter: Emitter, term: Term, value: Tree, batch: int) -> Tree | None:
+    """Return the sum of a term that is the same for many elements as a multiple, where shapes tell how often."""
+    of = emitter.context.concrete_shape(term.of)
+    shape = () if isinstance(value, Const) else term.shape
+    if of is None or shape is None or term.core or 0 in shape or len(shape) > len(of) - batch:
+        return None
+    builder = emitter.builder
+    total = call(builder, jnp.sum, value) if shape else value
+    total = _times(emitter, Const(math.prod(of[batch:]) // math.prod(shape)), total)
+    return call(builder, jnp.broadcast_to, total, ints(of[:batch])) if batch else total
 
 
 def _masked(emitter: Emitter, term: Term) -> Tree:
