@@ -71,7 +71,7 @@ def log_dets(program, n):
     return np.linalg.slogdet(own)[1].reshape(batch)
 
 
-@pytest.mark.parametrize("program, n", cases())
+@pytest.mark.parametrize("program, n", list(cases()))
 def test_one_log_det_for_each_example(program, n):
     expected = log_dets(program, n)
     options = {**program.options, "batch_ndims": n}
