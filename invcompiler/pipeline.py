@@ -17,10 +17,11 @@ from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.degrees import check_degrees
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.normalise import normalise
+from invcompiler.passes.normalise_structures import show_structures
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tail_calls import tail_calls
-from invcompiler.schedule.callees import named
+from invcompiler.schedule.callees import named, unwrapped
 from invcompiler.schedule.domains import intervals
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.functions import FunctionPlan, Session
@@ -44,7 +45,7 @@ class Reader:
     def __call__(self, target: Any) -> Function:
         key = target if isinstance(target, Closure) else id(target)
         if key not in self.functions:
-            self.functions[key] = named(prepare(target))
+            self.functions[key] = named(read_normal(target))
         return self.functions[key]
 
 
@@ -57,6 +58,7 @@ def read_normal(target: Any) -> Function:
     """Read a Python function; where values are computed stays as the text has it."""
     if isinstance(target, Closure):
         return normalise(target.lower())
+    target = unwrapped(target)
     program = getattr(target, "__invcompiler_function__", None)
     return normalise(read(target) if program is None else program())
 
@@ -70,7 +72,7 @@ def compile_inverse(
 ) -> Compilation:
     """Return `g(y, *known)`; raise an InvcompilerError that says why there is none."""
     reader = Reader({id(function.source): function})
-    session = Session(reader, _intervals)
+    session = _session(reader)
     plan = session.plan(function, unknown, facts, declared)
     if product.ildj:
         check_degrees(plan)
@@ -79,6 +81,14 @@ def compile_inverse(
     inverse = Inverter(product, _finished).function(plan)
     rests_on = (function, *reader.functions.values())
     return Compilation(inverse, rests_on, tuple(session.relied))
+
+
+def _session(reader: Reader) -> Session:
+    return Session(reader, _intervals, _recognised, show_structures)
+
+
+def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:
+    return recognise(function, unknown=unknown)
 
 
 def _finished(made: Function, facts: Facts) -> Function:
@@ -92,7 +102,9 @@ def plan_of(
     declared: Mapping[Var, Interval],
 ) -> FunctionPlan:
     """Return the plan of an inverse; raise an InvcompilerError that says why there is none."""
-    return Session(Reader(), _intervals).plan(function, unknown, facts, declared)
+    return _session(Reader({id(function.source): function})).plan(
+        function, unknown, facts, declared
+    )
 
 
 def _intervals(function: Function, facts: Facts, declared: Mapping[Var, Interval]):

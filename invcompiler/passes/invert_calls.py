@@ -6,6 +6,7 @@ inverse's argument, that of the unknown where the result goes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def call_inverse(emitter: Emitter, step: CallInverse) -> None:
     function, has_log_det = _callee(emitter, step)
     sources = [emitter.value(source) for source in step.sources]
     y = sources[0] if len(sources) == 1 else tuple_of(sources)
-    known = {param: emitter.value(tree) for param, tree in step.known}
+    known = _given(emitter, function, dict(step.known))
     args, kwargs = arguments(function.params[1:], known)
     axes = (_output_axes(step), *_axes(step, function.params[1:], known))
     unknown = _shared([step.entered.bound.axes.get(param) for param in step.unknown])
@@ -45,8 +46,7 @@ def call_forward(emitter: Emitter, step: CallInverse) -> None:
     if not has_log_det:
         emitter.forward(step.equation)
         return
-    bound = step.entered.bound.arguments
-    given = {param: emitter.value(tree) for param, tree in bound.items()}
+    given = _given(emitter, function, step.entered.bound.arguments)
     args, kwargs = arguments(function.params, given)
     mapping = step.entered.mapping
     out_axes = 0 if mapping is None else mapping.out_axes
@@ -55,6 +55,13 @@ def call_forward(emitter: Emitter, step: CallInverse) -> None:
     value, fldj = (emitter.item(result, i, 2) for i in range(2))
     _add_log_det(emitter, step, fldj)
     emitter.bind(step.equation.out, value)
+
+
+def _given(emitter: Emitter, function: Function, bound: Mapping[Var, Tree]) -> dict[Var, Tree]:
+    """Return what the parameters take. The function may have been made for another call of the same text: names count."""
+    trees = {param.name: tree for param, tree in bound.items()}
+    params = (param.var for param in function.params if param.var.name in trees)
+    return {var: emitter.value(trees[var.name]) for var in params}
 
 
 def _callee(emitter: Emitter, step: CallInverse) -> tuple[Function, bool]:
@@ -113,8 +120,8 @@ def _called(
 
 
 def _axes(step: CallInverse, params: Any, given: dict[Var, Tree]) -> tuple[Any, ...]:
-    axes = step.entered.bound.axes
-    return tuple(axes.get(param.var) for param in params if param.var in given)
+    axes = {param.name: axis for param, axis in step.entered.bound.axes.items()}
+    return tuple(axes.get(param.var.name) for param in params if param.var in given)
 
 
 def _output_axes(step: CallInverse) -> Any:

@@ -16,6 +16,7 @@ from invcompiler.frontend.callables import is_same_value_wrapper, mapped
 from invcompiler.ir.build import as_tree
 from invcompiler.ir.nodes import (
     Apply,
+    Block,
     Closure,
     Const,
     Display,
@@ -102,10 +103,9 @@ def _of_object(fn: Ref, args: tuple, kwargs: Keywords) -> Callee | None:
 
 
 def _mapped(
-    fn: Tree, in_axes: Any, out_axes: Any, options: Keywords, args: tuple, kwargs: Keywords
+    fn: Ref | Closure, in_axes: Any, out_axes: Any, options: Keywords, args: tuple, kwargs: Keywords
 ) -> Callee | None:
-    if not isinstance(fn, Ref | Closure):
-        return None
+    """Return a call of `jax.vmap(fn, ...)`, or None if the arguments are not those of the axes."""
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     axes = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(args)
@@ -140,22 +140,58 @@ def _mapped_here(made: Apply, args: tuple, kwargs: Keywords, context: Context) -
         return None
     options = tuple(given.items())
     in_axes, out_axes = (axis.value for axis in axes if axis is not None)
-    return _mapped(_function_of(fn, context), in_axes, out_axes, options, args, kwargs)
+    inner, given_args, given_kwargs = _function_of(fn, context)
+    if isinstance(inner, Var):
+        inner = _outlined(inner, args, kwargs, context)
+    if not isinstance(inner, Ref | Closure):
+        return None
+    callee = _mapped(inner, in_axes, out_axes, options, args, kwargs)
+    if callee is None or callee.mapping is None:
+        return None
+    count, axes_of_all = len(args), callee.mapping.axes
+    shared = (*(None for _ in given_args), *axes_of_all[:count])
+    named_axes = (*(None for _ in given_kwargs), *axes_of_all[count:])
+    return Callee(
+        inner,
+        (*given_args, *args),
+        (*given_kwargs, *kwargs),
+        replace(callee.mapping, axes=(*shared, *named_axes)),
+    )
 
 
-def _function_of(fn: Tree, context: Context) -> Tree:
-    """Return a function that is made elsewhere, where its text or value is known."""
+def _outlined(fn: Var, args: tuple, kwargs: Keywords, context: Context) -> Ref | None:
+    """Return a function that calls what `jax.vmap` makes of another one, for a mapped function that is mapped again."""
+    made = context.defining.get(fn)
+    if not isinstance(made, Apply) or made.fn != Ref(jax.vmap, "jax.vmap"):
+        return None
+    params = [Param(Var(f"x_{i}"), ParameterKind.POSITIONAL_OR_KEYWORD) for i in range(len(args))]
+    named = [Param(Var(name), ParameterKind.KEYWORD_ONLY) for name, _ in kwargs]
+    inner = replace(made, out=Var())
+    given = tuple(param.var for param in params)
+    by_name = tuple((param.var.name, param.var) for param in named)
+    called = Apply(Var(), inner.out, given, by_name, made.span)
+    block = Block((), (inner, called), called.out)
+    function = Function("inner", (*params, *named), block, span=made.span)
+    return Ref(function, "inner")
+
+
+def _function_of(fn: Tree, context: Context) -> tuple[Tree, tuple[Tree, ...], Keywords]:
+    """Return a function where its text or value is known, and the arguments that it has been given already."""
+    args: tuple[Tree, ...] = ()
+    kwargs: Keywords = ()
     for _ in range(_FURTHEST):
-        if not isinstance(fn, Var):
-            return fn
-        made = context.defining.get(fn)
-        wraps = isinstance(made, Apply) and isinstance(made.fn, Ref) and made.args
-        if isinstance(made, Apply) and wraps and is_same_value_wrapper(made.fn.value):
-            fn = made.args[0]
-            continue
+        made = context.defining.get(fn) if isinstance(fn, Var) else None
+        if not isinstance(made, Apply) or not isinstance(made.fn, Ref) or not made.args:
+            break
+        if made.fn.value is functools.partial:
+            args, kwargs = (*made.args[1:], *args), (*made.kwargs, *kwargs)
+        elif not is_same_value_wrapper(made.fn.value):
+            break
+        fn = made.args[0]
+    if isinstance(fn, Var) and (made is None or made.fn != Ref(jax.vmap, "")):
         known = context.facts.static(fn)
-        return fn if known is None else Ref(known.value, fn.name or "function")
-    return fn
+        fn = fn if known is None else library_ref(known.value, fn.name or "function")
+    return fn, args, kwargs
 
 
 def _of_value(fn: Var, args: tuple, kwargs: Keywords, context: Context) -> Any:
@@ -199,6 +235,8 @@ def function_of(fn: Ref | Closure, prepare: Callable[[Any], Function]) -> Functi
     """Return the function whose body runs, or None if it is not one whose source is the user's."""
     if isinstance(fn, Closure):
         return prepare(fn)
+    if isinstance(fn.value, Function):
+        return fn.value
     if not callable(fn.value) or is_library(fn.value):
         return None
     try:

@@ -44,13 +44,19 @@ class FunctionPlan:
 
 @dataclass(eq=False)
 class Session:
-    """`prepare` reads a Python function; `intervals_of` says where the values of one live."""
+    """`prepare` reads a Python function; `intervals_of` says where the values of one live.
+
+    `recognise` replaces naive spellings on the way of the unknowns, `show` opaque containers of known structure.
+    """
 
     prepare: Callable[[Any], Function]
     intervals_of: Callable[[Function, Facts, Mapping[Var, Interval]], Mapping[Var, Interval]]
+    recognise: Callable[[Function, tuple[Var, ...]], Function] = lambda function, _: function
+    show: Callable[[Function, Facts, tuple[Var, ...]], tuple[Function, Facts]] = spread_arguments
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
     _specialise: Specialiser = field(default_factory=Specialiser)
     _plans: dict[Hashable, FunctionPlan | InvcompilerError | None] = field(default_factory=dict)
+    _recognised: dict[Hashable, Function] = field(default_factory=dict)
     _open: list[_Open] = field(default_factory=list)
 
     def plan(
@@ -112,6 +118,12 @@ class Session:
         self._plans[key] = found
         return found
 
+    def recognised(self, function: Function, unknown: tuple[Var, ...]) -> Function:
+        key = (function, unknown)
+        if key not in self._recognised:
+            self._recognised[key] = self.recognise(function, unknown)
+        return self._recognised[key]
+
     def _recursive(
         self, key: Hashable, outer: _Open, facts: Facts, declared: Mapping[Var, Interval]
     ) -> FunctionPlan | InvcompilerError | None:
@@ -138,6 +150,7 @@ class Session:
         facts: Facts,
         declared: Mapping[Var, Interval],
     ) -> FunctionPlan:
+        function, facts = self.show(function, facts, unknown)
         function, facts = spread_arguments(function, facts, unknown)
         intervals = self.intervals_of(function, facts, declared)
         outputs = selected(function.body.result, selection)
@@ -230,20 +243,21 @@ class Entered:
             for param, tree in self.bound.arguments.items()
             if (interval := self.caller.interval(tree)) != REAL
         }
-        facts = self._facts(unknown)
-        return self.session.planned(self.function, unknown, facts, declared, selection)
+        function = self.session.recognised(self.function, unknown)
+        facts = self._facts(function, unknown)
+        return self.session.planned(function, unknown, facts, declared, selection)
 
-    def _facts(self, unknown: tuple[Var, ...]) -> Facts:
+    def _facts(self, function: Function, unknown: tuple[Var, ...]) -> Facts:
         facts = self.caller.facts
         if self.mapping is None:
             args, kwargs = self.arguments(self.bound.arguments)
-            call = Apply(self.equation.out, Ref(self.function, self.function.name), args, kwargs)
-            return facts.of_call(call, self.function, unknown)
+            call = Apply(self.equation.out, Ref(function, function.name), args, kwargs)
+            return facts.of_call(call, function, unknown)
         values = {
             var: mapping.without_axis(facts.of(tree), self.bound.axes.get(var))
             for var, tree in self.bound.arguments.items()
         }
-        return mapping.facts_for(facts, self.function, unknown, values)
+        return mapping.facts_for(facts, function, unknown, values)
 
     def arguments(self, bound: Mapping[Var, Tree]) -> tuple[tuple[Tree, ...], tuple]:
         """Return the arguments of a call of `function`, by position as far as that goes."""
