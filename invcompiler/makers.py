@@ -30,6 +30,7 @@ from invcompiler.passes.recognise import recognise
 from invcompiler.pipeline import Compilation, compile_inverse, read_normal
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.shapes_of_inputs import candidates, matches
+from invcompiler.wrapped import with_signature
 
 # What a function of the user's may raise when it is tried on shapes that are not its own.
 REFUTATIONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
@@ -91,7 +92,7 @@ class InverseMaker:
 
     def __post_init__(self) -> None:
         request = self.request
-        self.function = read_normal(request.f)
+        self.function = with_signature(read_normal(request.f), request.f)
         positional = [
             p
             for p in self.function.params

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from invcompiler.frontend import imports, loops, structured
-from invcompiler.frontend.callables import mapped, target_of
+from invcompiler.frontend.callables import Mapped, mapped, target_of
 from invcompiler.frontend.closures import refuse_outer_writes
 from invcompiler.frontend.functions import default_trees, given_trees, unit_of
 from invcompiler.frontend.lowering import Lowering
@@ -14,7 +15,7 @@ from invcompiler.frontend.resolve import Captures, Found
 from invcompiler.frontend.signatures import bind_parameters, docstring, give, statements_of
 from invcompiler.frontend.statements import function_result
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import Capture, Function, Star, Tree
+from invcompiler.ir.nodes import Capture, Function, Param, Star, Tree
 from invcompiler.ir.nodes import ParameterKind as Kind
 
 SYNTAX = (imports, loops, structured)  # they fill the tables of statements, expressions and calls
@@ -27,7 +28,7 @@ def read(function: Any) -> Function:
     UnsupportedSyntaxError for what cannot even be copied. What is not understood is kept as `Opaque`.
     """
     if (found := mapped(function)) is not None:
-        return _mapped(function, found.fun)
+        return _mapped(function, found)
     target = target_of(function)
     captures = Captures()
     lowering = Lowering(unit_of(target.function, captures), Builder(), {})
@@ -55,16 +56,20 @@ def read(function: Any) -> Function:
     )
 
 
-def _mapped(function: Any, inner: Any) -> Function:
-    """Return a Function that calls a `jax.vmap`ped one, with the parameters of what it maps."""
-    within = read(inner)
+def _mapped(function: Any, found: Mapped) -> Function:
+    """Return a Function that calls a `jax.vmap`ped one, with the parameters of what it maps.
+
+    Parameters with a default that no axis is meant for keep it: `jax.vmap` takes no defaults.
+    """
+    within = read(found.fun)
+    params = _with_axes(within.params, found.in_axes)
     captures = Captures()
     capture = Capture(within.name, function, (), lambda: function)
     captures.rest_on(capture, function)
     builder = Builder()
     args: list[Tree] = []
     kwargs: list[tuple[str | None, Tree]] = []
-    for param in within.params:
+    for param in params:
         match param.kind:
             case Kind.VAR_POSITIONAL:
                 args.append(Star(param.var))
@@ -76,10 +81,10 @@ def _mapped(function: Any, inner: Any) -> Function:
                 args.append(param.var)
     ref = Found(function, within.name, function, capture)
     result = builder.apply(ref, args, kwargs, span=within.span)
-    block = builder.block(tuple(param.var for param in within.params), result)
+    block = builder.block(tuple(param.var for param in params), result)
     return Function(
         within.name,
-        within.params,
+        params,
         block,
         captures=(),
         depends=tuple(captures.depends.values()),
@@ -87,6 +92,17 @@ def _mapped(function: Any, inner: Any) -> Function:
         doc=within.doc,
         source=function,
     )
+
+
+def _with_axes(params: tuple[Param, ...], in_axes: Any) -> tuple[Param, ...]:
+    """Return the parameters that take arguments under `jax.vmap`: as many as there are axes, or those without a default."""
+    if not isinstance(in_axes, tuple | list):
+        return tuple(param for param in params if param.default is None)
+    positional = (Kind.POSITIONAL_ONLY, Kind.POSITIONAL_OR_KEYWORD)
+    ordered = [param for param in params if param.kind in positional]
+    taken = [replace(param, default=None) for param in ordered[: len(in_axes)]]
+    others = [param for param in params if param.kind not in positional and param.default is None]
+    return (*taken, *others)
 
 
 def _refuse(lowering: Lowering, node: ast.AST) -> None:

@@ -44,10 +44,14 @@ class Folding(Builder):
 
     def _inline(self, equation: Equation) -> tuple[Tree, ...]:
         if isinstance(equation, Loop):
-            items = _items(equation)
+            items = self.items(equation)
             if items is not None:
                 return self._unrolled(equation, items)
         return super()._inline(equation)
+
+    def items(self, loop: Loop) -> tuple[Tree, ...] | None:
+        """Return what a loop is unrolled over, or None if it stays a loop."""
+        return _items(loop)
 
     def _unrolled(self, loop: Loop, items: tuple[Tree, ...]) -> tuple[Tree, ...]:
         carry = loop.init

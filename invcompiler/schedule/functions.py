@@ -24,6 +24,7 @@ from invcompiler.schedule.plan import Plan
 from invcompiler.schedule.solve import solve
 from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
 from invcompiler.schedule.spread import spread_arguments
+from invcompiler.schedule.unroll import unroll_functions
 
 Selection = tuple[Any, ...] | None
 
@@ -150,6 +151,7 @@ class Session:
         facts: Facts,
         declared: Mapping[Var, Interval],
     ) -> FunctionPlan:
+        function, facts = unroll_functions(function, facts, unknown)
         function, facts = self.show(function, facts, unknown)
         function, facts = spread_arguments(function, facts, unknown)
         intervals = self.intervals_of(function, facts, declared)
