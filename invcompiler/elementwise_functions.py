@@ -57,7 +57,7 @@ def _equation(equation: Any, varied: frozenset[Var], avals: Avals, shape: tuple)
     match equation:
         case Apply():
             return _call(equation, varied)
-        case Loop(iterable=iterable):
+        case Loop():
             items = equation.body.params[len(equation.init) :]
             if any(var in varied for var in items) or len(equation.outs) > len(equation.init):
                 return False

@@ -12,21 +12,27 @@ computed again, is decided by `residuals`, after the fact.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
+
+import jax
 
 from invcompiler.ir.nodes import (
     Apply,
     Block,
     Branch,
+    Const,
     Equation,
     Function,
     Loop,
     Opaque,
+    Ref,
     Tree,
     Var,
 )
+from invcompiler.ir.walk import leaves, operands
 from invcompiler.passes.activity import useful, varying
 from invcompiler.passes.avals import Avals
 from invcompiler.passes.cotangents import Cotangents
@@ -66,6 +72,7 @@ class Walk:
         )
 
     def block(self, block: Block) -> None:
+        self.forward.functions.update(local_pullbacks(block))
         for equation in block.equations:
             self.equation(equation)
 
@@ -97,6 +104,48 @@ def _step(walk: Walk, equation: Equation) -> Pullback | None:
             return adjoint_calls.opaque(walk, equation)
         case _:
             assert_never(equation)
+
+
+def local_pullbacks(block: Block) -> set[Var]:
+    """Return the vars for `jax.vjp(...)` and its pullback where the pullback is only called, in `block` itself.
+
+    What calls it is differentiated as a function of the operands: a pullback that goes elsewhere has a cotangent.
+    """
+    made = {equation.outs[0]: equation for equation in block.equations}
+    uses: dict[Var, list[Equation]] = {}
+    for equation in block.equations:
+        for var in operands(equation):
+            uses.setdefault(var, []).append(equation)
+    escaping = set(leaves(block.result))
+    found: set[Var] = set()
+    for var, equation in made.items():
+        if not _calls(equation, jax.vjp) or var in escaping:
+            continue
+        items = uses.get(var, [])
+        pulls = [item.outs[0] for item in items if _takes(item, 1)]
+        called = all(_is_called(pull, uses.get(pull, [])) for pull in pulls)
+        if (
+            called
+            and all(_takes(i, 0) or _takes(i, 1) for i in items)
+            and escaping.isdisjoint(pulls)
+        ):
+            found.update((var, *pulls))
+    return found
+
+
+def _calls(equation: Equation, fn: Any) -> bool:
+    return isinstance(equation, Apply) and isinstance(equation.fn, Ref) and equation.fn.value is fn
+
+
+def _takes(equation: Equation, number: int) -> bool:
+    return _calls(equation, operator.getitem) and equation.args[1] == Const(number)  # type: ignore[union-attr]
+
+
+def _is_called(pull: Var, uses: list[Equation]) -> bool:
+    return all(
+        isinstance(use, Apply) and use.fn == pull and all(pull not in leaves(a) for a in use.args)
+        for use in uses
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from invcompiler.ir.nodes import Block, Branch, BranchKind, Display, Tree, Var
 from invcompiler.ir.walk import free_vars
 from invcompiler.passes.adjoint import Pullback, Walk
-from invcompiler.passes.containers import holds_function
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name, dtype_ref, shape_tree
 from invcompiler.passes.emission import Emission
 from invcompiler.passes.fresh import fresh_block
@@ -46,8 +45,7 @@ def _outer(walk: Walk, branch: Branch) -> tuple[Var, ...]:
     read = dict.fromkeys(var for block in branch.blocks for var in free_vars(block))
 
     def is_value(var: Var) -> bool:
-        known = walk.forward.ask(holds_function, var)
-        return known is None or not known.value
+        return not walk.forward.is_function(var)
 
     return tuple(var for var in read if walk.active(var) and is_value(var))
 

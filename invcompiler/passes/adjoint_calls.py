@@ -21,7 +21,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import leaves
 from invcompiler.passes.adjoint import Pullback, Walk
-from invcompiler.passes.containers import Container, container, holds_function
+from invcompiler.passes.containers import Container, container
 from invcompiler.passes.cotangents import ZERO, Bar, Cotangents, Slab, Slabs, Spread, dtype_ref
 from invcompiler.passes.emission import Emission
 from invcompiler.passes.jax_derivatives import vjp_of_call, vjp_of_opaque
@@ -35,8 +35,7 @@ _ = (adjoint_elementwise, adjoint_linear, adjoint_structural)  # they fill the t
 
 def step(walk: Walk, equation: Apply) -> Pullback | None:
     """Emit `equation`, forward, and return its pullback."""
-    known = walk.forward.ask(holds_function, equation.out)
-    if known is not None and known.value:
+    if walk.forward.is_function(equation.out):
         walk.forward.keep(equation)
         return None
     return (
@@ -49,8 +48,7 @@ def step(walk: Walk, equation: Apply) -> Pullback | None:
 
 def opaque(walk: Walk, equation: Opaque) -> Pullback | None:
     """Emit copied statements forward. What makes a generator is differentiated where that is consumed."""
-    known = walk.forward.ask(holds_function, equation.outs[0])
-    if len(equation.outs) == 1 and known is not None and known.value:
+    if len(equation.outs) == 1 and walk.forward.is_function(equation.outs[0]):
         walk.forward.keep(equation)
         return None
     return vjp_of_opaque(walk, equation)
@@ -67,8 +65,7 @@ def projection(walk: Walk, equation: Apply) -> Pullback | None:
     source, key = equation.args
     if not isinstance(source, Var) or any(map(walk.active, leaves(key))):
         return None
-    holds = walk.forward.ask(holds_function, source)
-    if holds is not None and holds.value:
+    if walk.forward.is_function(source):
         return None  # what it is an item of is differentiated together with it
     found = projected(walk.forward, equation)
     if found is not None:

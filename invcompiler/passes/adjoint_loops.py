@@ -40,7 +40,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import free_vars
 from invcompiler.passes.activity import item_trees
 from invcompiler.passes.adjoint import Pullback, Walk
-from invcompiler.passes.containers import GETITEM, holds_function
+from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.emission import Emission, reference
 from invcompiler.passes.fresh import fresh_block
@@ -156,8 +156,7 @@ def _bare(iterable: Iter | None) -> Iterator[Iter | None]:
 
 
 def _is_value(walk: Walk, var: Var) -> bool:
-    known = walk.forward.ask(holds_function, var)
-    return known is None or not known.value
+    return not walk.forward.is_function(var)
 
 
 def _var(tree: Tree) -> Var | None:

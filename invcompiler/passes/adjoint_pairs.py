@@ -39,7 +39,7 @@ from invcompiler.passes.avals import _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.dead_code import dead_code
-from invcompiler.passes.emission import Emission
+from invcompiler.passes.emission import CONCRETE, Emission
 from invcompiler.passes.fresh import bind_trees, fresh_block, inline_closures
 from invcompiler.passes.residuals import choose
 
@@ -159,7 +159,10 @@ class Pairs:
         return pair
 
     def _make(self, function: Function, active: tuple[int, ...], runs: list) -> Pair | None:
-        avals = abstract_run(function, runs)
+        try:
+            avals = abstract_run(function, runs)
+        except CONCRETE:
+            return None  # it is run on values, by jax.vjp
         params = [param.var for param in function.params]
         wanted = [params[number] for number in active]
         bar = Var(bar_name(_result_name(function)))

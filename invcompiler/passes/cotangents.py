@@ -22,7 +22,6 @@ from invcompiler.ir.walk import leaves
 from invcompiler.passes.containers import (
     Container,
     container,
-    holds_function,
     is_inexact,
     of_display,
 )
@@ -75,8 +74,7 @@ class Cotangents:
         match tree:
             case Var():
                 if self.active(tree):
-                    known = self.emit.ask(holds_function, tree)
-                    assert known is None or not known.value, "a function has no cotangent"
+                    assert not self.emit.is_function(tree), "a function has no cotangent"
                     if isinstance(bar, Var) and bar not in self.emit.avals.met:
                         self.emit.avals.alike(bar, tree)
                     self.bars[tree] = total = self.add(self.bars.get(tree, ZERO), bar, tree)

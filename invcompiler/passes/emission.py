@@ -34,7 +34,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import leaves
 from invcompiler.passes.avals import Avals, Held, Known, abstract
-from invcompiler.passes.containers import Container, container
+from invcompiler.passes.containers import Container, container, holds_function
 
 CONCRETE = (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError)
 """What JAX raises where the value of an array decides."""
@@ -57,6 +57,7 @@ class Emission(Builder):
         self.avals = avals
         self.made: dict[Var, Apply] = parent.made if parent else {}
         self.names: dict[Var, str] = parent.names if parent else {}
+        self.functions: set[Var] = parent.functions if parent else set()
 
     def nested(self) -> Emission:
         return Emission(self.avals, self)
@@ -130,6 +131,13 @@ class Emission(Builder):
             for var in leaves(tree):
                 self._look(var)
         return self.avals.ask(question, *trees)
+
+    def is_function(self, var: Tree) -> bool:
+        """Whether `var` holds a function, so that it has no cotangent, and what calls it is differentiated with it."""
+        if var in self.functions:
+            return True
+        known = self.ask(holds_function, var)
+        return known is not None and known.value
 
     def aval(self, tree: Tree) -> Any:
         known = self.ask(lambda value: value, tree)

@@ -40,7 +40,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import leaves, operands
 from invcompiler.passes.adjoint import Pullback, Walk
-from invcompiler.passes.containers import GETITEM, holds_function
+from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents
 from invcompiler.passes.emission import Emission, reference
 from invcompiler.passes.fresh import fresh_block
@@ -158,6 +158,8 @@ def is_cheap(equation: Apply) -> bool:
         return True
     if not isinstance(fn, Ref) or any(isinstance(arg, Closure) for arg in equation.args):
         return False
+    if fn.value in (jax.vjp, jax.linearize):
+        return False  # what it returns is one object, whose cotangent is of the same object
     if isinstance(fn.value, jax.custom_jvp | jax.custom_vjp) and not _is_jax(fn.value):
         return False
     return _is_jax(fn.value)
@@ -180,8 +182,7 @@ def differentiable(
     """
 
     def is_function(var: Var) -> bool:
-        known = emit.ask(holds_function, var)
-        return known is not None and known.value and _is_expression(definitions.get(var))
+        return emit.is_function(var) and _is_expression(definitions.get(var))
 
     chain: dict[Var, Apply | Opaque] = {}
 

@@ -43,13 +43,14 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.text import show
 from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.activity import item_trees, useful, varying
+from invcompiler.passes.adjoint import local_pullbacks
 from invcompiler.passes.adjoint_calls import applies, canonical_call, projected
 from invcompiler.passes.adjoint_loops import view
 from invcompiler.passes.adjoint_pairs import callee, positional, runs_of
 from invcompiler.passes.avals import Avals, _same, abstract_run
-from invcompiler.passes.containers import GETITEM, holds_function
+from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, has_star, shape_tree
-from invcompiler.passes.emission import Emission, reference
+from invcompiler.passes.emission import CONCRETE, Emission, reference
 from invcompiler.passes.fresh import bind_trees
 from invcompiler.passes.jax_derivatives import differentiable, opaque_function
 from invcompiler.passes.rule_templates import inline_template
@@ -100,6 +101,7 @@ class Forward:
         return Cotangents(self.emit, self.active).whole(self.dot(tree), tree, lambda var: True)
 
     def block(self, block: Block) -> None:
+        self.emit.functions.update(local_pullbacks(block))
         for equation in block.equations:
             self.equation(equation)
 
@@ -125,8 +127,7 @@ class Forward:
 
 
 def _apply(walk: Forward, equation: Apply) -> None:
-    known = walk.emit.ask(holds_function, equation.out)
-    if known is not None and known.value:
+    if walk.emit.is_function(equation.out):
         walk.emit.keep(equation)
         return
     for way in (_projection, _rules, _twin):
@@ -142,8 +143,7 @@ def _projection(walk: Forward, equation: Apply) -> bool:
     source, key = equation.args
     if not isinstance(source, Var) or any(map(walk.active, leaves(key))):
         return False
-    holds = walk.emit.ask(holds_function, source)
-    if holds is not None and holds.value:
+    if walk.emit.is_function(source):
         return False
     found = projected(walk.emit, equation)
     if found is None and equation.fn.value is getattr:
@@ -247,8 +247,7 @@ def _jvp(walk: Forward, equation: Apply) -> None:
 
 
 def _opaque(walk: Forward, equation: Opaque) -> None:
-    known = walk.emit.ask(holds_function, equation.outs[0])
-    if len(equation.outs) == 1 and known is not None and known.value:
+    if len(equation.outs) == 1 and walk.emit.is_function(equation.outs[0]):
         walk.emit.keep(equation)
         return
     chosen = [(n, tree) for n, tree in equation.ins if any(map(walk.active, leaves(tree)))]
@@ -301,6 +300,8 @@ class Twins:
         self.working.append(key)
         twin = self._make(function, active, runs)
         self.working.pop()
+        if twin is None:
+            return None
         for known, pattern, _, other in self.made:
             if known is key and pattern == active and show(other.function) == show(twin.function):
                 twin = other
@@ -308,8 +309,11 @@ class Twins:
         self.made.append((key, active, runs, twin))
         return twin
 
-    def _make(self, function: Function, active: tuple[int, ...], runs: list) -> Twin:
-        avals = abstract_run(function, runs)
+    def _make(self, function: Function, active: tuple[int, ...], runs: list) -> Twin | None:
+        try:
+            avals = abstract_run(function, runs)
+        except CONCRETE:
+            return None  # it is run on values, by jax.jvp
         params = [param.var for param in function.params]
         chosen = [params[number] for number in active]
         dots, body, names = forward(function, chosen, avals, self)
