@@ -31,7 +31,7 @@ BATCHED = [
     ("flows.actnorm_of_image", 3),
     ("flows.affine_stack", 1),
     ("flows.convolution_1x1", 1),
-    ("flows.convolution_1x1", 3),
+    ("flows.convolution_1x1", 2),
     ("flows.glow", 1),
     ("flows.glow_step", 1),
     ("flows.nice", 1),

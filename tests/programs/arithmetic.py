@@ -67,7 +67,7 @@ def fifth_power(x):
     return jnp.power(x, 5)
 
 
-@program(positive(3), positive(3, seed=1))
+@program(positive(3), positive(3, seed=1), domain="positive")
 def power(x, exponent):
     return x**exponent
 

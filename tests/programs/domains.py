@@ -119,9 +119,9 @@ def half_normal_cdf(x):
     return jax.scipy.special.erf(x / jnp.sqrt(2.0))
 
 
-@program(POSITIVE, jnp.asarray(1.5), jnp.asarray(0.8), domain="positive")
-def weibull_cdf(x, shape, scale):
-    return 1 - jnp.exp(-((x / scale) ** shape))
+@program(POSITIVE, jnp.asarray(1.5), jnp.asarray(-0.2), domain="positive")
+def weibull_cdf(x, shape, log_scale):
+    return 1 - jnp.exp(-((x / jnp.exp(log_scale)) ** shape))
 
 
 @program(POSITIVE, jnp.asarray(0.4), domain="positive")

@@ -216,9 +216,9 @@ def two_piece_spline(x, knots, values):
     return linear_spline(x, knots, values)
 
 
-@program(unit(3), jnp.asarray(1.7), jnp.asarray(0.6))
-def kumaraswamy_cdf(x, a, b):
-    return 1 - (1 - x**a) ** b
+@program(unit(3), jnp.asarray(0.5), jnp.asarray(-0.4), domain="unit")
+def kumaraswamy_cdf(x, log_a, log_b):
+    return 1 - (1 - x ** jnp.exp(log_a)) ** jnp.exp(log_b)
 
 
 @program(real(3))
