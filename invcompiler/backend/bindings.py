@@ -40,7 +40,6 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.recursion import identity
 from invcompiler.ir.walk import free_vars
 
 _ROOTS = {"jnp": jnp, "jax": jax, "lax": jax.lax}
@@ -145,11 +144,10 @@ class Module:
     # ---- what is used ----
 
     def _function(self, function: Function) -> Unit:
-        key = identity(function)
-        if key in self.units:
-            return self.units[key]
+        if id(function) in self.units:
+            return self.units[id(function)]
         unit = Unit(_word(function.name), function=function)
-        self.units[key] = unit
+        self.units[id(function)] = unit
         self._keep.append(function)
         for capture in _used_captures(function):
             unit.own[self.capture(capture)] = None
@@ -196,8 +194,6 @@ class Module:
     def _meaning(self, ref: Ref) -> Meaning:
         if isinstance(ref.value, Function):
             return _plainly(self._function(ref.value))
-        if imports.is_builtin(ref.value, ref.spelling):
-            return _plainly(Builtin(ref.spelling, ref.spelling))
         ref = _callable_operator(ref)
         path = _parsed(ref.spelling)
         first = _first_word(path)

@@ -158,7 +158,7 @@ class _Statement:
         if not isinstance(node, ast.Lambda):
             return self.value(node)
         mark = Mark()
-        head, body = self.function(node, _Level(mark), -1)
+        head, body = self.function_parts(node, _Level(mark), -1)
         return _optional([head, FitsExpanded(body, None)], mark)
 
     def value(self, node: ast.expr) -> Doc:
@@ -330,7 +330,8 @@ class _Statement:
 
     def comprehension(self, node: ast.expr, level: _Level) -> Doc:
         assert isinstance(node, _COMPREHENSIONS)
-        left, right = {ast.ListComp: "[]", ast.GeneratorExp: "()"}.get(type(node), "{}")
+        brackets = {ast.ListComp: ("[", "]"), ast.GeneratorExp: ("(", ")")}
+        left, right = brackets.get(type(node), ("{", "}"))
         if isinstance(node, ast.DictComp):
             element: Doc = [
                 self.expr(node.key, _INSIDE, -1),
@@ -360,17 +361,21 @@ class _Statement:
         return [*parts, self.expr(orelse, level, floor)]
 
     def function(self, node: ast.Lambda, level: _Level, floor: int) -> Doc:
+        return list(self.function_parts(node, level, floor))
+
+    def function_parts(self, node: ast.Lambda, level: _Level, floor: int) -> tuple[Doc, Doc]:
+        """Return what a lambda begins with, and its body, which gets parentheses if it breaks."""
         head = self.data[node.col_offset : node.body.col_offset].decode()
         body = node.body
         if self.is_parenthesized(body, floor):
             head = head.rstrip("( ") + " "
         if isinstance(body, ast.Call | ast.Subscript) and not self.is_fluent(body):
             doc = self.bare(body, level, floor)
-            inside = ["(", Indent([Line.HARD, doc]), Line.HARD, ")"]
-            return [head, Choice((doc, Group(doc, always_broken=True), inside))]
+            inside: list[Doc] = ["(", Indent([Line.HARD, doc]), Line.HARD, ")"]
+            return head, Choice((doc, Group(doc, always_broken=True), inside))
         if isinstance(body, (ast.Tuple, *_BRACKETED)):
-            return [head, self.bare(body, level, floor)]
-        return [head, _in_parentheses_if_broken(self.bare(body, _INSIDE, floor))]
+            return head, self.bare(body, level, floor)
+        return head, _in_parentheses_if_broken(self.bare(body, _INSIDE, floor))
 
     def slice(self, node: ast.Slice, floor: int) -> Doc:
         parts = [node.lower, node.upper, node.step]

@@ -205,7 +205,7 @@ class _Printer:
         self.broken[piece.mark] = True
         inner = _At(True, at.indent + INDENT, all_lines=True)
         if self._fits([(piece.content, inner)], stack, at.indent + INDENT):
-            whole = ["(", Indent([Line.HARD, piece.content]), Line.HARD, ")"]
+            whole: Doc = ["(", Indent([Line.HARD, piece.content]), Line.HARD, ")"]
             stack.append((whole, _At(True, at.indent)))
         else:
             self.broken[piece.mark] = False

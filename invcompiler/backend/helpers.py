@@ -18,6 +18,7 @@ import jax
 
 from invcompiler.backend.annotations import without_annotations
 from invcompiler.backend.substitute import escapes, free_names
+from invcompiler.backend.to_ast import definition
 from invcompiler.errors import SourceUnavailableError
 from invcompiler.ir.nodes import Capture
 
@@ -69,18 +70,18 @@ def read_helper(function: types.FunctionType, sources: Sources) -> Helper | None
         node = sources.definition(function)
     except SourceUnavailableError:
         return None
-    definition = _as_def(node, function)
-    if definition is None or escapes(definition.body) or inspect.iscoroutinefunction(function):
+    copied = _as_def(node, function)
+    if copied is None or escapes(copied.body) or inspect.iscoroutinefunction(function):
         return None
-    defaults = _names_in_defaults(definition, function)
+    defaults = _names_in_defaults(copied, function)
     if defaults is None:
         return None
-    found = [(name, sources.find(function, name)) for name in free_names(definition)]
+    found = [(name, sources.find(function, name)) for name in free_names(copied)]
     if any(capture is None for _, capture in found):
         return None
     return Helper(
         function,
-        definition,
+        copied,
         tuple((name, capture) for name, capture in found if capture is not None),
         defaults,
     )
@@ -89,20 +90,18 @@ def read_helper(function: types.FunctionType, sources: Sources) -> Helper | None
 def _as_def(node: ast.AST, function: types.FunctionType) -> ast.FunctionDef | None:
     match node:
         case ast.FunctionDef():
-            definition = copy.deepcopy(node)
+            function_def = copy.deepcopy(node)
         case ast.Lambda():
-            body = [ast.Return(copy.deepcopy(node.body))]
             name = function.__name__ if function.__name__.isidentifier() else "helper"
-            definition = ast.FunctionDef(name, copy.deepcopy(node.args), body, [])
-            if hasattr(ast, "TypeVar"):
-                definition.type_params = []
+            body: list[ast.stmt] = [ast.Return(copy.deepcopy(node.body))]
+            function_def = definition(name, copy.deepcopy(node.args), body)
         case _:
             return None
-    if getattr(definition, "type_params", None):
+    if getattr(function_def, "type_params", None):
         return None
-    definition.decorator_list = []
-    definition.returns = None
-    return without_annotations(definition)
+    function_def.decorator_list = []
+    function_def.returns = None
+    return without_annotations(function_def)
 
 
 def _names_in_defaults(

@@ -149,10 +149,6 @@ class _Namer:
                 return self._operand(equation.args[0]) or name
             case Apply(fn=Ref(value=fn)) if fn is getattr:
                 return str(equation.args[1].value)  # type: ignore[union-attr]
-            case Apply(fn=Ref(value=fn), args=(_, Const(value=str() as key))) if (
-                fn is operator.getitem and key.isidentifier()
-            ):
-                return key
             case Apply(fn=Ref(value=fn)) if id(fn) in _CONDITIONS:
                 return "condition"
             case Apply(fn=Ref(value=fn)) if id(fn) in _OPERATORS:

@@ -10,6 +10,7 @@ array (`x.shape`). Projections `v[0]`, `v[1]` that came from unpacking become on
 
 from __future__ import annotations
 
+import ast
 import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -125,8 +126,23 @@ def _uses(block: Block) -> Counter[Var]:
             uses.update(leaves(tree))
         for inner in blocks(equation):
             uses.update(_uses(inner))
+        if isinstance(equation, Branch) and shortcut(equation) is not None:
+            uses.subtract(leaves(equation.predicate))
     uses.update(leaves(block.result))
     return uses
+
+
+def shortcut(equation: Equation) -> type[ast.boolop] | None:
+    """Return the operator if `equation` is `p and b` (`b if p else p`) or `p or b`."""
+    if not isinstance(equation, Branch) or not isinstance(equation.predicate, Var):
+        return None
+    if equation.kind not in (BranchKind.IF, BranchKind.IFEXP) or len(equation.outs) != 1:
+        return None
+    for block, operator_ in zip(equation.blocks, (ast.Or, ast.And), strict=True):
+        assert isinstance(block.result, Display)
+        if not block.equations and block.result.items == (equation.predicate,):
+            return operator_
+    return None
 
 
 def direct(equation: Equation) -> Iterator[Tree]:
@@ -512,8 +528,8 @@ class _BlockNester:
         in_place = equation.kind in (LoopKind.FOR, LoopKind.COMPREHENSION, BranchKind.IF)
         if in_place or equation.kind is BranchKind.IFEXP:
             carried = len(equation.init) if isinstance(equation, Loop) else len(equation.outs)
-            items = [item for item in block.result.items[:carried] if not isinstance(item, Var)]
-            items += block.result.items[carried:]
+            items: list[Tree] = list(block.result.items[carried:])
+            items += [item for item in block.result.items[:carried] if not isinstance(item, Var)]
             return {var: MOST_OPERATIONS for item in items for var in _open_leaves(item)}
         return self._result_candidates_of(block)
 

@@ -14,11 +14,16 @@ blocks with the same equations in different orders come out the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Opaque, Var
+from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Opaque, Tree, Var
 from invcompiler.ir.walk import leaves, operands
+
+_MOST_COMPARED = (
+    6  # results of one block that are compared with each other: the rest come from left to right
+)
 
 
 def ordered(block: Block) -> Block:
@@ -28,7 +33,7 @@ def ordered(block: Block) -> Block:
     for equation in block.equations:
         inside = _with_ordered_bodies(equation)
         producers.update((out, inside) for out in equation.outs)
-    return replace(block, equations=tuple(_walk(producers, tuple(leaves(block.result)))))
+    return replace(block, equations=tuple(_walk(producers, _roots(block.result, producers))))
 
 
 def _walk(producers: dict[Var, Equation], roots: tuple[Var, ...]) -> list[Equation]:
@@ -62,3 +67,59 @@ def _with_ordered_bodies(equation: Equation) -> Equation:
             return equation
         case _:
             assert_never(equation)
+
+
+# ---- which result comes first -------------------------------------------------------------------
+
+
+def _roots(result: Tree, producers: dict[Var, Equation]) -> tuple[Var, ...]:
+    """Return the vars of `result` in the order in which they are computed: from left to right.
+
+    But what reads a value that a result is made from step by step comes before that result, which can then
+    have the name of the value.
+    """
+    roots = tuple(dict.fromkeys(leaves(result)))
+    computed = [root for root in roots if root in producers]
+    if not 1 < len(computed) <= _MOST_COMPARED:
+        return roots
+    lineages = {root: set(_lineage(root, producers)) for root in computed}
+    needs = {root: _needs(root, producers) for root in computed}
+    placed: dict[Var, None] = {}
+    for root in computed:
+        earlier = (
+            other
+            for other in computed
+            if other is not root
+            and root not in needs[other]
+            and other not in needs[root]
+            and lineages[root] & needs[other]
+            and not lineages[other] & needs[root]
+        )
+        placed.update(dict.fromkeys(earlier))
+        placed[root] = None
+    return (*placed, *roots)
+
+
+def _lineage(root: Var, producers: dict[Var, Equation]) -> Iterator[Var]:
+    """Yield the values of which `root` is an update: the operand that its function was called on, and so on."""
+    seen = {root}
+    while isinstance(equation := producers.get(root), Apply):
+        direct = [arg for arg in equation.args if isinstance(arg, Var)]
+        if not direct or direct[0] in seen or equation.arity is not None:
+            return
+        root = direct[0]
+        seen.add(root)
+        if root in producers:
+            yield root
+
+
+def _needs(root: Var, producers: dict[Var, Equation]) -> set[Var]:
+    """Return the vars that are read on the way to `root`."""
+    found = {root}
+    waiting = [root]
+    while waiting:
+        equation = producers.get(waiting.pop())
+        new = [] if equation is None else [v for v in operands(equation) if v not in found]
+        found.update(new)
+        waiting += new
+    return found - {root}

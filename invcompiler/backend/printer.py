@@ -15,12 +15,13 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import textwrap
 import tokenize
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from invcompiler.backend.layout import Begin, lay_out
+from invcompiler.backend.layout import WIDTH, Begin, lay_out
 from invcompiler.ir.nodes import Span
 
 with warnings.catch_warnings():  # astor names classes that Python deprecates
@@ -59,6 +60,7 @@ def print_module(
 
     Raises PrintedWrong if the text does not parse to `tree`.
     """
+    place_docstrings(tree.body, "")
     comments = _line_comments(tree, spans) if line_comments else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -150,7 +152,7 @@ class _Generator(SourceGenerator):
         """Print a statement through `ast.unparse`."""
         first = True
         for line in _requoted(ast.unparse(ast.fix_missing_locations(node))).splitlines():
-            self.new_lines = max(self.new_lines, 1)
+            self.newline()
             self.write("")
             if first:
                 self.result.append(Begin(node))
@@ -187,7 +189,8 @@ class _Generator(SourceGenerator):
         self.indentation += 1
         if doc is not None:
             self.newline(body[0])
-            self.write(docstring(doc, self.indent_with * self.indentation))
+            escaped = doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+            self.write(f'"""{escaped}"""')
             body = body[1:]
         self.write(*body)
         self.indentation -= 1
@@ -343,6 +346,7 @@ def _f_string(node: ast.JoinedStr) -> str | None:
     parts = []
     for value in node.values:
         if isinstance(value, ast.Constant):
+            assert isinstance(value.value, str)
             parts.append(quoted(value.value + "'")[1:-2].replace("{", "{{").replace("}", "}}"))
             continue
         assert isinstance(value, ast.FormattedValue)
@@ -443,10 +447,26 @@ def quoted(text: str, data: bytes | None = None) -> str:
     return quote + inner.replace(quote, "\\" + quote) + quote
 
 
-def docstring(doc: str, indent: str) -> str:
-    """Return `doc` in triple quotes, its lines indented."""
-    lines = inspect.cleandoc(doc).replace("\\", "\\\\").replace('"""', '\\"\\"\\"').split("\n")
-    text = "\n".join([lines[0], *(indent + line if line else "" for line in lines[1:])])
-    if len(lines) > 1:
-        return f'"""{text}\n{indent}"""'
-    return f'"""{text}"""' if not text.endswith('"') else f'"""{text} """'
+def place_docstrings(body: list[ast.stmt], indent: str) -> None:
+    """Give every docstring its lines' indents, and fill those that are one long line."""
+    for statement in body:
+        for name in ("body", "orelse", "finalbody"):
+            place_docstrings(getattr(statement, name, []), indent + "    ")
+        if isinstance(statement, ast.FunctionDef) and ast.get_docstring(statement) is not None:
+            constant = statement.body[0].value  # type: ignore[attr-defined]
+            constant.value = placed(constant.value, indent + "    ")
+
+
+def placed(doc: str, indent: str) -> str:
+    """Return `doc` as it stands between its quotes.
+
+    >>> placed("One.\\n  Two.", "    ")
+    'One.\\n    Two.\\n    '
+    """
+    doc = inspect.cleandoc(doc)
+    if "\n" not in doc and len(doc) > WIDTH - len(indent) - 6:
+        doc = textwrap.fill(doc, WIDTH - len(indent) - 3)
+    first, *rest = doc.split("\n")
+    if not rest:
+        return first + " " * first.endswith('"')
+    return "\n".join([first, *(indent + line if line else "" for line in rest), indent])

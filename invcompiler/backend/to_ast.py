@@ -11,13 +11,14 @@ import dataclasses
 import keyword
 import math
 import operator
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from invcompiler.backend.annotations import without_annotations
 from invcompiler.backend.names import Names
-from invcompiler.backend.nest import Body, Nest, Pattern, Step
+from invcompiler.backend.nest import Body, Nest, Pattern, Step, shortcut
 from invcompiler.backend.passing import pass_along
 from invcompiler.backend.substitute import substitute
 from invcompiler.ir.nodes import (
@@ -113,7 +114,7 @@ def to_ast(
     """Return the `def` of `function`; its keyword-only parameters for captures are the module's business."""
     writer = _Writer(nest, names, spelling)
     body = writer.docstring(doc) + writer.captured_defaults(function)
-    node = _def(name, writer.parameters(function), body + writer.function_body(nest.body))
+    node = definition(name, writer.parameters(function), body + writer.function_body(nest.body))
     return Written(node, writer.spans)
 
 
@@ -190,9 +191,11 @@ class _Writer:
         tail = self._returning_branch(body, result)
         if tail is not None:
             return self.steps(body.steps[:-1]) + tail
-        if body.steps and (last := body.steps[-1]).value in self.nest.returned:
-            statements = self.steps(body.steps[:-1]) + self._definitions(last.closures)
-            return statements + self._with_definitions(lambda: [ast.Return(self.value(last.value))])
+        last = body.steps[-1] if body.steps else None
+        if last is not None and isinstance(call := last.value, Loop | Branch):
+            if call in self.nest.returned:
+                statements = self.steps(body.steps[:-1]) + self._definitions(last.closures)
+                return statements + self._with_definitions(lambda: [ast.Return(self.value(call))])
         statements = self.steps(body.steps) + self._definitions(body.result_closures)
         return statements + self._with_definitions(lambda: [ast.Return(self.expr(result))])
 
@@ -380,7 +383,9 @@ class _Writer:
             case Each():
                 return _call(_attribute(self.expr(iterable.value), iterable.view), [])
             case Zip():
-                strict = {"strict": ast.Constant(True)} if iterable.strict else {}
+                strict: dict[str, ast.expr] = {}
+                if iterable.strict:
+                    strict["strict"] = ast.Constant(True)
                 return _call(_name("zip"), list(map(self.iterated, iterable.parts)), strict)
             case Enumerate(start=Const(value=0)):
                 return _call(_name("enumerate"), [self.iterated(iterable.part)])
@@ -430,8 +435,13 @@ class _Writer:
         return statements + self._with_definitions(lambda: self._copies(names, results))
 
     def ternary(self, branch: Branch) -> ast.expr:
-        yes, no = (self.expr(_only(body.result)) for body in self.nest.bodies[branch])
-        return ast.IfExp(self.expr(branch.predicate), yes, no)
+        yes, no = (_only(body.result) for body in self.nest.bodies[branch])
+        predicate = self.expr(branch.predicate)
+        operator_ = shortcut(branch)
+        if operator_ is not None:
+            other = self.expr(yes if operator_ is ast.And else no)
+            return ast.BoolOp(operator_(), [predicate, other])
+        return ast.IfExp(predicate, self.expr(yes), self.expr(no))
 
     # ---- loops and branches of lax ----
 
@@ -537,7 +547,7 @@ class _Writer:
         name = self.names.functions.get(loop, ("step",))[0]
         statements = unpack + self.steps(body.steps) + self._definitions(body.result_closures)
         statements += self._with_definitions(lambda: [ast.Return(shape.result())])
-        return [_def(name, _arguments(params), statements)], _name(name)
+        return [definition(name, _arguments(params), statements)], _name(name)
 
     def _record_names(self, loop: Loop) -> tuple[str, str]:
         return self.names.records[loop]
@@ -596,17 +606,17 @@ class _Writer:
                 functions.append(ast.Lambda(_arguments([]), self._plain_result(body)))
                 continue
             name = self.names.functions[branch][at]
-            statements = self.steps(body.steps) + self._definitions(body.result_closures)
-            statements += self._with_definitions(
-                lambda body=body: [ast.Return(self._plain_result(body))]
-            )
-            definitions.append(_def(name, _arguments([]), statements))
+            definitions.append(definition(name, _arguments([]), self._branch_function(body)))
             functions.append(_name(name))
         predicate = self.expr(branch.predicate)
         if branch.kind is BranchKind.COND:
             return definitions, _call(self.spelling.lax("cond"), [predicate, *functions])
         listed = ast.List(functions, ast.Load())
         return definitions, _call(self.spelling.lax("switch"), [predicate, listed])
+
+    def _branch_function(self, body: Body) -> list[ast.stmt]:
+        statements = self.steps(body.steps) + self._definitions(body.result_closures)
+        return statements + self._with_definitions(lambda: [ast.Return(self._plain_result(body))])
 
     # ---- what is copied ----
 
@@ -688,8 +698,7 @@ class _Writer:
         if display.kind is list:
             return ast.List(items, ast.Load())
         if display.kind is dict:
-            keys = [self._key(key) for key in display.keys or ()]
-            return ast.Dict(keys, items)
+            return ast.Dict([self._key(key) for key in display.keys or ()], items)
         assert display.spelling is not None
         constructor = self.expr(display.spelling)
         if not dataclasses.is_dataclass(display.kind) or display.keys is None:
@@ -746,7 +755,8 @@ class _Writer:
         if fn is operator.getitem:
             return ast.Subscript(self.expr(args[0]), self._index(args[1]), ast.Load())
         if fn is getattr:
-            return _attribute(self.expr(args[0]), args[1].value)  # type: ignore[union-attr]
+            assert isinstance(args[1], Const)
+            return _attribute(self.expr(args[0]), args[1].value)
         operands = [self.expr(arg) for arg in args]
         if fn is operator.not_:
             return _not(operands[0])
@@ -816,9 +826,9 @@ def _call(
     return ast.Call(fn, args, named)
 
 
-def _def(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
-    node = ast.FunctionDef(name, arguments, body, [])
-    if hasattr(ast, "TypeVar"):
+def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
+    node = ast.FunctionDef(name, arguments, body, [])  # type: ignore[call-overload]
+    if sys.version_info >= (3, 12):
         node.type_params = []
     return node
 
