@@ -37,14 +37,14 @@ from invcompiler.ir.nodes import (
     Var,
     Zip,
 )
-from invcompiler.ir.walk import free_vars
+from invcompiler.ir.walk import free_vars, operands
 from invcompiler.passes.activity import item_trees
 from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.emission import Emission, reference
 from invcompiler.passes.fresh import fresh_block
-from invcompiler.passes.residuals import Kept, choose
+from invcompiler.passes.residuals import Kept, choose, invariant
 
 _PYTHON = (LoopKind.FOR, LoopKind.COMPREHENSION)
 _FULL_BACKWARDS = Slice(Const(None), Const(None), Const(-1))
@@ -78,8 +78,26 @@ def step(walk: Walk, loop: Loop) -> Pullback:
     back = _back(walk, inner, loop)
     items = loop.body.params[len(loop.init) :]
     kept = choose(inner.forward, back.block, items, loop.body.params)
+    kept = _invariant_moved(walk.forward, inner.forward, loop, kept)
     stacks = _forward(walk.forward, inner.forward, loop, kept)
     return lambda cots: _pull(cots, loop, back, kept, stacks)
+
+
+def _invariant_moved(emit: Emission, inner: Emission, loop: Loop, kept: Kept) -> Kept:
+    """Compute before the loop what the loop back needs and is the same in every step."""
+    same = invariant(inner.equations, loop.body.params)
+    moved: set[Var] = set()
+    waiting = [var for var in kept.residuals if var in same]
+    while waiting:
+        var = waiting.pop()
+        if var not in moved:
+            moved.add(var)
+            waiting += [operand for operand in operands(same[var]) if operand in same]
+    for equation in list(inner.equations):
+        if equation.outs[0] in moved:
+            inner.equations.remove(equation)
+            emit.keep(equation)
+    return replace(kept, residuals=tuple(var for var in kept.residuals if var not in moved))
 
 
 def _refuse(emit: Emission, loop: Loop) -> None:

@@ -43,6 +43,7 @@ from invcompiler.passes.emission import CONCRETE, Emission
 from invcompiler.passes.fresh import bind_trees, fresh_block, inline_closures
 from invcompiler.passes.residuals import choose
 
+RESIDUALS = "residuals"
 _POSITIONAL = ParameterKind.POSITIONAL_OR_KEYWORD
 
 
@@ -59,7 +60,7 @@ class Pair:
     back: Function
     given: tuple[int, ...]
     taken: tuple[tuple[int, ...], ...]
-    kept: int
+    packed: bool | None  # whether several residuals come as one tuple; None if there are none
     forward_captures: tuple[Var, ...]
     back_captures: tuple[Var, ...]
     returned: tuple[int, ...]
@@ -101,9 +102,8 @@ class Pairs:
         else:
             ref = Ref(pair.forward, pair.forward.name)
             value = walk.forward.apply(ref, (*operands, *pair.forward_captures))
-            n = pair.kept + 1
-            walk.forward.keep(Apply(equation.out, GETITEM, (value, Const(0)), (), equation.span, n))
-            kept = walk.forward.items(value, n)[1:]
+            walk.forward.keep(Apply(equation.out, GETITEM, (value, Const(0)), (), equation.span, 2))
+            kept = (walk.forward.apply(GETITEM, (value, Const(1)), name=RESIDUALS, arity=2),)
 
         def pullback(cots: Cotangents) -> None:
             bar = cots.take(equation.out)
@@ -193,13 +193,16 @@ class Pairs:
         given = tuple(n for n, var in enumerate(params) if var in kept.free)
         taken = tuple(var for var in kept.free if var in outputs and var not in params)
         used = tuple(var for var in kept.free if var in captured)
-        args = (*(params[n] for n in given), *taken, *kept.residuals, *used, bar)
-        body = Block(args, (*kept.views, *back.equations), back.result)
+        handed, unpacked = _packed(walk, kept.residuals)
+        args = (*(params[n] for n in given), *taken, *handed, *used, bar)
+        body = Block(args, (*unpacked, *kept.views, *back.equations), back.result)
         name = function.name if function.name.isidentifier() else "f"
         backward = dead_code(positional(f"{name}_bwd", args, body, function, walk.forward.names))
         forward, forward_used = None, ()
         if kept.residuals:
-            result = Display(tuple, (function.body.result, *kept.residuals))
+            packed: Tree = Display(tuple, kept.residuals)
+            packed = kept.residuals[0] if len(kept.residuals) == 1 else packed
+            result = Display(tuple, (function.body.result, packed))
             block = map_block(rename, Block((), equations, result))
             forward_used = tuple(var for var in free_vars(block) if var in captured)
             forward = dead_code(
@@ -212,16 +215,27 @@ class Pairs:
             backward,
             given,
             tuple(outputs[var] for var in taken),
-            len(kept.residuals),
+            len(kept.residuals) > 1 if kept.residuals else None,
             forward_used,
             used,
             returned,
         )
 
 
+def _packed(walk: Walk, residuals: tuple[Var, ...]) -> tuple[tuple[Var, ...], tuple[Apply, ...]]:
+    """Return the parameters that hand over the residuals, and the equations that unpack them."""
+    if len(residuals) < 2:
+        return residuals, ()
+    whole = Var(RESIDUALS)
+    n = len(residuals)
+    items = enumerate(residuals)
+    unpacked = tuple(Apply(var, GETITEM, (whole, Const(i)), (), None, n) for i, var in items)
+    return (whole,), unpacked
+
+
 def _interface(pair: Pair) -> tuple:
     captures = (pair.forward_captures, pair.back_captures)
-    return pair.given, pair.taken, pair.kept, captures, pair.returned
+    return pair.given, pair.taken, pair.packed, captures, pair.returned
 
 
 def positional(

@@ -6,8 +6,9 @@ transpose or a reshape of something that is at hand is taken again, which costs 
 
 from __future__ import annotations
 
+import keyword
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import jax
@@ -52,7 +53,7 @@ def choose(forward: Emission, back: Block, free: Iterable[Var], bound: Iterable[
     """Decide how `back` gets the primals that it reads.
 
     `forward` is the walk forward, `bound` its other vars (parameters of the block), and `free` those that cost
-    nothing to have.
+    nothing to have. So do vars of the blocks around this one.
     """
     made = {out: equation for equation in forward.equations for out in equation.outs}
     at_hand = dict.fromkeys(free)
@@ -63,13 +64,16 @@ def choose(forward: Emission, back: Block, free: Iterable[Var], bound: Iterable[
         if not again.can_keep(var):
             again.compute(var)
     needed = {var: None for var in (*read, *again.needs) if var not in again.done}
-    roots = {var: _root(var, made, at_hand, needed) for var in needed}
+    is_at_hand = lambda var: var in at_hand or var not in local
+    roots = {var: _root(var, made, is_at_hand, needed) for var in needed}
     views: dict[Equation, None] = {}
     for var in needed:
         if roots[var] is not var:
             _chain(var, roots[var], made, views)
     views.update(again.equations)
     residuals = tuple(var for var in needed if roots[var] is var and var not in at_hand)
+    for var in residuals:
+        forward.wish(var, described(made.get(var)))
     used = {operand for equation in views for operand in operands(equation)} | set(needed)
     return Kept(residuals, tuple(views), tuple(var for var in at_hand if var in used))
 
@@ -133,15 +137,15 @@ def _is_handed_over(aval: object) -> bool:
     return not any(isinstance(leaf, Held) or callable(leaf) for leaf in jax.tree.leaves(aval))
 
 
-def _root(var: Var, made: dict, at_hand: dict, needed: dict) -> Var:
+def _root(var: Var, made: dict, is_at_hand: Callable[[Var], bool], needed: dict) -> Var:
     """Return the var at hand, or needed itself, that `var` is a view of; `var` if there is none."""
     root = here = var
     while (source := _source(made.get(here))) is not None:
         here = source
-        if here in at_hand or here in needed:
+        if is_at_hand(here):
+            return here
+        if here in needed:
             root = here
-            if here in at_hand:
-                break
     return root
 
 
@@ -188,4 +192,43 @@ def _is_static(tree: Tree) -> bool:
             return False
 
 
-__all__ = ["Kept", "choose"]
+def described(equation: Equation | None) -> str | None:
+    """Return a name for the value of a call: that of the function, or of the item."""
+    if not isinstance(equation, Apply):
+        return None
+    name: object = None
+    if isinstance(equation.fn, Method):
+        name = equation.fn.name
+    elif isinstance(equation.fn, Ref) and equation.fn.value in (operator.getitem, getattr):
+        key = equation.args[1]
+        name = key.value if isinstance(key, Const) else None
+    elif isinstance(equation.fn, Ref):
+        name = _WORDS.get(equation.fn.value, equation.fn.spelling.split(".")[-1])
+    usable = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
+    return name if usable else None  # type: ignore[return-value]
+
+
+_WORDS = {
+    operator.add: "total",
+    operator.sub: "difference",
+    operator.mul: "product",
+    operator.truediv: "quotient",
+    operator.matmul: "product",
+    operator.pow: "power",
+    operator.neg: "negated",
+}
+
+
+def invariant(equations: Iterable[Equation], bound: Iterable[Var]) -> dict[Var, Equation]:
+    """Return the calls among the equations of a loop's body that do not depend on the step, by what they bind."""
+    varying = set(bound)
+    found: dict[Var, Equation] = {}
+    for equation in equations:
+        if isinstance(equation, Apply) and varying.isdisjoint(operands(equation)):
+            found[equation.out] = equation
+        else:
+            varying.update(equation.outs)
+    return found
+
+
+__all__ = ["Kept", "choose", "described", "invariant"]
