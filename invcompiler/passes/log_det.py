@@ -122,8 +122,10 @@ class LogDet:
             dtype = answer(emitter, unknown, "dtype")
             return call(builder, jnp.zeros, lead, dtype=dtype)
         dtype = emitter.facts.dtype(unknown)
-        if dtype is None or isinstance(total, Const) or dtype.itemsize > 2 or dtype.kind == "c":
-            return total
+        usual = jnp.result_type(float)  # what constants such as `jnp.log(2)` have
+        if dtype is None or isinstance(total, Const) or dtype == usual or dtype.kind != "f":
+            if dtype is None or dtype.name != "bfloat16":
+                return total
         return method(builder, "astype", total, dtype_ref(dtype))
 
     @property

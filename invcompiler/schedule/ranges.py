@@ -262,6 +262,8 @@ def _power(bounds):
     exponent, base = bounds.number("x2"), bounds["x1"]
     if exponent is not None:
         return base.power(exponent)
+    if UNIT.includes(base) and bounds["x2"].is_positive:
+        return UNIT
     if base.is_positive:
         return POSITIVE
     return NONNEGATIVE if base.is_nonnegative else None
