@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from invcompiler.frontend.expressions import truth_of
 from invcompiler.frontend.lowering import Entry, Local, Lowering, Unbound, Unfollowed, expression
-from invcompiler.frontend.structure import join
+from invcompiler.frontend.structure import is_mutable, join
 from invcompiler.ir.nodes import Branch, BranchKind, Display, Tree, Var
 
 Side = Callable[[Lowering], Tree | None]
@@ -49,14 +49,18 @@ class Joined:
     def join(self, trees: Sequence[Tree], name: str | None) -> Tree:
         def leaf(parts: Sequence[Tree]) -> Tree:
             out = Var(name)
+            if any(map(is_mutable, parts)):
+                unit = self.lowering.unit
+                unit.lists[out] = any(map(unit.is_shared, parts))
+                unit.part(*parts)
             self.outs.append(out)
             for items, part in zip(self.items, parts, strict=True):
                 items.append(part)
             return out
 
         tree = join(trees, leaf)
-        if any(map(self.lowering.unit.is_shared, trees)):
-            self.lowering.unit.freeze(tree)
+        if tree is not trees[0]:
+            self.lowering.unit.part(tree, *trees)
         return tree
 
     def results(self, results: Sequence[Tree | None], node: ast.AST, name: str | None):

@@ -112,6 +112,7 @@ def call_value(
     """Return the value of `fn(*args, **kwargs)`."""
     if not isinstance(fn, Ref | Var | Closure):
         raise Unfollowed("a call of what is no function", node)
+    lowering.refuse_stale(fn, node)
     partial = lowering.unit.partial(fn)
     if partial is not None:
         args = (*partial.args[1:], *args)

@@ -59,7 +59,7 @@ def name_(lowering: Lowering, node: ast.Name, name: str | None) -> Tree:
     if isinstance(found, Display):
         lowering.unit.share(found)
         found = collected(found)
-    if lowering.unit.closures:
+    if lowering.unit.closures or lowering.unit.captured:
         lowering.refuse_stale(found, node)
     return found
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from invcompiler.frontend.calls import keywords
 from invcompiler.frontend.expressions import items_of
 from invcompiler.frontend.lowering import Lowering, Unfollowed
-from invcompiler.frontend.structure import is_open
+from invcompiler.frontend.structure import is_mutable, is_open
 from invcompiler.ir.nodes import (
     Const,
     Display,
@@ -161,6 +161,19 @@ def _places(target: ast.expr | None, count: int) -> Sequence[ast.expr | None]:
     if isinstance(target, ast.Tuple | ast.List) and len(target.elts) == count:
         return target.elts
     return [None] * count
+
+
+def lists_of(iterable: Iter) -> Iterator[Tree]:
+    """Yield the lists and dicts of the text that a loop runs over."""
+    match iterable:
+        case Each(value=value):
+            if is_mutable(value):
+                yield value
+        case Zip(parts=parts):
+            for part in parts:
+                yield from lists_of(part)
+        case Enumerate(part=part) | Reversed(part=part):
+            yield from lists_of(part)
 
 
 # ---- lengths ------------------------------------------------------------------------------------

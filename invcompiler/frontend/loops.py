@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend import iterables
 from invcompiler.frontend.expressions import truth_of
 from invcompiler.frontend.iterables import MOST_UNROLLED
@@ -23,7 +24,7 @@ from invcompiler.frontend.lowering import (
 )
 from invcompiler.frontend.names import bound_names, children
 from invcompiler.frontend.statements import Jump, bind_target, run, unroll
-from invcompiler.frontend.structure import leaves_of, matches, rebuild, split
+from invcompiler.frontend.structure import contains, is_mutable, leaves_of, matches, rebuild, split
 from invcompiler.ir.nodes import Const, Display, Iter, Loop, LoopKind, Ref, Star, Tree, Var
 
 
@@ -31,18 +32,19 @@ from invcompiler.ir.nodes import Const, Display, Iter, Loop, LoopKind, Ref, Star
 def for_(lowering: Lowering, node: ast.For) -> None:
     over = iterables.source(lowering, node.iter)
     if over.shown is not None:
-        unroll(lowering, node, over.shown)
+        if unroll(lowering, node, over.shown, iterables.lists_of(over.iter)) is not None:
+            raise Unfollowed("a loop that always raises", node)
         return
     refuse_break(lowering, node)
+    refuse_change_of_iterable(lowering, node)
     try:
         rolled(lowering, node, over.iter)
-    except (Unfollowed, ChangesStructure) as unfollowed:
+    except (Unfollowed, UnsupportedSyntaxError) as unfollowed:
         items = iterables.const_items(over.iter, MOST_UNROLLED)
         if items is None:
-            if isinstance(unfollowed, Unfollowed):
-                raise
-            raise Unfollowed("a loop that changes the structure of a value", node) from None
-        unroll(lowering, node, items)
+            raise
+        if unroll(lowering, node, items, iterables.lists_of(over.iter)) is not None:
+            raise unfollowed from None
 
 
 def refuse_break(lowering: Lowering, node: ast.For) -> None:
@@ -56,6 +58,14 @@ def refuse_break(lowering: Lowering, node: ast.For) -> None:
             raise Unfollowed("a `break` in a loop", part)
         if not isinstance(part, ast.For | ast.While):
             pending.extend(reversed(children(part)))
+
+
+def refuse_change_of_iterable(lowering: Lowering, node: ast.For) -> None:
+    """A loop over a list that it changes sees what it changes."""
+    over, seen = lowering.unit.survey(node.iter), lowering.unit.survey(node)
+    for name, place in (seen.changed | seen.augmented).items():
+        if name in over.loads:
+            raise Unfollowed("a loop over a list that it changes", place)
 
 
 # ---- loops that stay loops ----------------------------------------------------------------------
@@ -87,9 +97,11 @@ def rolled(lowering: Lowering, node: ast.For, iterable: Iter) -> None:
             return
         except ChangesStructure as changes:
             if changes.name in whole:
-                raise
-            place = lowering.unit.survey(node).changed.get(changes.name)
-            if place is not None:
+                what = "a loop that changes the structure of a value"
+                raise Unfollowed(what, node) from None
+            seen = lowering.unit.survey(node)
+            place = (seen.changed | seen.augmented).get(changes.name)
+            if place is not None and is_mutable(lowering.env[changes.name]):  # type: ignore[arg-type]
                 what = f"a loop that changes the length of `{changes.name}`"
                 raise Unfollowed(what, place) from None
             whole.add(changes.name)
@@ -138,8 +150,10 @@ class _Rolled:
             return Var(name)
 
         inside = Var(name) if whole else rebuild(entry, leaf)
-        if self.lowering.unit.is_shared(entry):
-            self.lowering.unit.freeze(inside)
+        if whole and is_mutable(entry):
+            unit = self.lowering.unit
+            unit.lists[inside] = unit.is_shared(entry)  # type: ignore[index]
+        self.lowering.unit.part(inside, entry)
         self.inner.bind(name, inside)
         return Carry(name, entry, inside)
 
@@ -202,6 +216,9 @@ class _Rolled:
                 self.lowering.bind(name, Unbound(f"`{name}` after a loop that may not run"))
         for carry in self.carries:
             after = rebuild(carry.inside, lambda leaf: next(left))
+            self.lowering.unit.part(after, self.inner.env[carry.name], carry.init)
+            if isinstance(after, Var) and carry.inside in self.lowering.unit.lists:
+                self.lowering.unit.lists[after] = self.lowering.unit.lists[carry.inside]
             self.lowering.bind(carry.name, after)
         for name, out in lists.items():
             before = self.collected[name]
@@ -216,9 +233,23 @@ def _collected(lowering: Lowering, node: ast.For) -> dict[str, Display]:
         entry = None if name is None else lowering.env.get(name)
         if name is None or not isinstance(entry, Display) or entry.kind is not list:
             continue
-        if loads_within(lowering, name, node) == 1 and id(entry) not in lowering.unit.frozen:
+        if id(entry) not in lowering.unit.frozen and _only_appended(lowering, name, entry, node):
             found[name] = entry
     return found
+
+
+def _only_appended(lowering: Lowering, name: str, entry: Display, node: ast.For) -> bool:
+    """Whether the loop reads the list under no name, but for the one time that it appends to it."""
+    if loads_within(lowering, name, node) != 1:
+        return False
+    if id(entry) not in lowering.unit.shared:
+        return True
+    others = (
+        other
+        for other, tree in lowering.env.items()
+        if other != name and isinstance(tree, Display) and contains(tree, entry)
+    )
+    return not any(loads_within(lowering, other, node) for other in others)
 
 
 def appended_name(node: ast.stmt) -> str | None:
@@ -368,6 +399,7 @@ def _comprehension(lowering: Lowering, node, parts, iterable: Iter, name) -> lis
     values = [inner.expression(part) for part in parts]
     refuse_late(lowering, [[value, value] for value in values], _targets(inner, node), node)
     outs = tuple(Var(name if len(parts) == 1 else None) for _ in parts)
+    lowering.unit.lists.update(dict.fromkeys(outs, False))
     body = inner.builder.block(params, Display(tuple, tuple(values)))
     span = lowering.span(node)
     lowering.builder.add(Loop(LoopKind.COMPREHENSION, outs, (), iterable, body, (), span))

@@ -113,6 +113,13 @@ class Unit:
 
     closures: dict[Closure, Local] = field(default_factory=dict)
     lowered: int = 0
+    replaced: dict[int, Tree] = field(
+        default_factory=dict
+    )  # what lists and dicts were before a change
+    lists: dict[Var, bool] = field(default_factory=dict)  # vars of lists: have they other names?
+    captured: dict[Var, dict[str, Any]] = field(default_factory=dict)  # what copied functions see
+    copied: set[Var] = field(default_factory=set)  # vars that copied code binds, to what it wants
+    perhaps: set[Var] = field(default_factory=set)  # those that it may not bind
     used_up: set[ast.AST] = field(default_factory=set)  # generators that a call runs to their end
     within: tuple[
         Any, ...
@@ -125,6 +132,12 @@ class Unit:
             self.surveys[node] = survey(node)
         return self.surveys[node]
 
+    def part(self, *trees: Tree) -> None:
+        """Forget the other names of the lists and dicts in `trees`: they must not change any more."""
+        if any(map(self.is_shared, trees)):
+            for tree in trees:
+                self.freeze(tree)
+
     def count(self, node: ast.AST) -> None:
         """Count a statement; what follows an `if` with a `return` in it may be lowered more than once."""
         self.lowered += 1
@@ -133,9 +146,10 @@ class Unit:
 
     def is_shared(self, tree: Tree) -> bool:
         """Whether a list or dict in `tree` may be known by more than one name."""
-        return isinstance(tree, Display) and (
-            id(tree) in self.shared or any(map(self.is_shared, tree.items))
-        )
+        if not isinstance(tree, Display):
+            return False
+        known = id(tree) in self.shared or id(tree) in self.frozen
+        return known or any(map(self.is_shared, tree.items))
 
     def private(self, name: str) -> str:
         """Return the name that Python gives to a private attribute of a class."""
@@ -162,6 +176,12 @@ class Unit:
             self.frozen[id(tree)] = tree
             for item in tree.items:
                 self.freeze(item)
+
+
+_KEEP_OUT = (
+    "keep it in a function of its own that is called with known values, or state the inverse of "
+    "this one with `inv.custom_inverse`"
+)
 
 
 class Lowering:
@@ -231,6 +251,7 @@ class Lowering:
         unit = self.unit
         if id(before) in unit.frozen:
             raise Unfollowed("a change of a value that others may share", unit.node)
+        unit.replaced[id(before)] = before
         if name is not None and id(before) not in unit.shared:
             self.bind(name, after)
             return
@@ -242,6 +263,9 @@ class Lowering:
     def refuse_stale(self, tree: Tree, node: ast.AST) -> None:
         """Refuse a function that closes over a name which has another value by now."""
         for leaf in leaves_of(tree):
+            for name, value in self.unit.captured.get(leaf, {}).items():  # type: ignore[call-overload]
+                if self.env.get(name) is not value:
+                    raise Unfollowed(f"a function that sees a later value of `{name}`", node)
             for closure in self.closures_in(leaf):
                 for name, value in closure.env:
                     now = self.env.get(name, value)
@@ -316,5 +340,5 @@ class Lowering:
             span=self.span(node),
             function=self.unit.name,
             label=what,
-            hint=hint,
+            hint=hint or _KEEP_OUT,
         )

@@ -16,9 +16,9 @@ from invcompiler.frontend.expressions import dict_items, operation
 from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
 from invcompiler.frontend.names import bound_names, every, parameters
 from invcompiler.frontend.source import text_of
-from invcompiler.frontend.structure import is_mutable, is_open
+from invcompiler.frontend.structure import contains, is_mutable, is_open
 from invcompiler.frontend.survey import changed_values, survey
-from invcompiler.ir.nodes import Const, Display, Ref, Star, Tree
+from invcompiler.ir.nodes import Const, Display, Ref, Star, Tree, Var
 
 _HARMLESS = frozenset(
     "block_until_ready debug info warning error exception log write flush print record perturb sow".split()
@@ -245,7 +245,9 @@ def changed_outside(lowering: Lowering, nodes: Sequence[ast.AST]) -> tuple[str, 
     """Return the followed lists and dicts that copied code changes; refuse any other change from outside."""
     own = bound_names(nodes)
     found = []
-    for name, node in survey(*nodes).changed.items():
+    seen = survey(*nodes)
+    augmented = {name: node for name, node in seen.augmented.items() if may_change(lowering, name)}
+    for name, node in (seen.changed | augmented).items():
         if name in own and binds_first(nodes, name):
             continue
         entry = lowering.env.get(name)
@@ -260,6 +262,44 @@ def changed_outside(lowering: Lowering, nodes: Sequence[ast.AST]) -> tuple[str, 
             )
         found.append(name)
     return tuple(found)
+
+
+def may_be_shared_list(lowering: Lowering, before: Tree, value: Tree) -> bool:
+    """Whether `before += value` may change a list or a NumPy array that has another name."""
+    if not isinstance(before, Var):
+        return False
+    unit = lowering.unit
+    listed = before in unit.lists or (before in unit.copied and _may_be_list(lowering, value))
+    if not listed and not _is_numpys(lowering, before):
+        return False
+    if unit.lists.get(before) or before in unit.copied:
+        return True
+    trees = (entry for entry in lowering.env.values() if isinstance(entry, Var | Display))
+    return sum(contains(tree, before) for tree in trees) > 1
+
+
+def _may_be_list(lowering: Lowering, value: Tree) -> bool:
+    unit = lowering.unit
+    return isinstance(value, Display) or value in unit.lists or value in unit.copied
+
+
+def _is_numpys(lowering: Lowering, var: Var) -> bool:
+    """Whether `var` was made by a function of NumPy: its value changes under `+=`."""
+    made = lowering.unit.made.get(var)
+    return isinstance(getattr(made, "fn", None), Ref) and is_numpys(made.fn.value)  # type: ignore[union-attr]
+
+
+def is_numpys(fn: object) -> bool:
+    module = getattr(fn, "__module__", None) or getattr(type(fn), "__module__", None) or ""
+    return module.partition(".")[0] == "numpy"
+
+
+def may_change(lowering: Lowering, name: str) -> bool:
+    """Whether `name += value` may change an object rather than bind the name to another one."""
+    entry = lowering.env.get(name)
+    if isinstance(entry, Var):
+        return entry in lowering.unit.lists or _is_numpys(lowering, entry)
+    return entry is not None and not isinstance(entry, Local | Unbound) and is_mutable(entry)
 
 
 def binds_first(nodes: Sequence[ast.AST], name: str) -> bool:

@@ -35,6 +35,82 @@ def every(*nodes: ast.AST) -> Iterator[ast.AST]:
         pending.extend(reversed(children(node)))
 
 
+def may_read(statements: Iterable[ast.AST], name: str) -> bool:
+    """Whether `statements` may read `name` before they bind it, on some way through them."""
+    return _passes(statements, name)[0]
+
+
+def binds(statements: Iterable[ast.AST], name: str) -> bool:
+    """Whether `name` is bound after `statements`, on every way through them."""
+    return _passes(statements, name)[1]
+
+
+def _passes(statements: Iterable[ast.AST], name: str) -> tuple[bool, bool]:
+    """Return whether `name` may be read first, and whether it is bound after on every way."""
+    for node in statements:
+        match node:
+            case ast.If():
+                if _reads_first([node.test], name):
+                    return True, False
+                sides = [_passes(node.body, name), _passes(node.orelse, name)]
+                read, bound = any(side[0] for side in sides), all(side[1] for side in sides)
+            case ast.For():
+                bound_by_target = name in bound_names([node.target])
+                body = not bound_by_target and _passes(node.body, name)[0]
+                read = _reads_first([node.iter], name) or body or _passes(node.orelse, name)[0]
+                bound = False
+            case ast.While():
+                parts = [node.body, node.orelse]
+                read = _reads_first([node.test], name)
+                read = read or any(_passes(part, name)[0] for part in parts)
+                bound = False
+            case ast.Try() | ast.TryStar() | ast.With() | ast.Match():
+                read, bound = name in read_names([node]), False
+            case _:
+                read, bound = _reads_first([node], name), name in bound_names([node])
+        if read or bound:
+            return read, bound
+    return False, False
+
+
+def _reads_first(nodes: Iterable[ast.AST], name: str) -> bool:
+    """Whether the first thing that `nodes` do with `name`, in the order of evaluation, is to read it."""
+    pending = list(reversed(list(nodes)))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name) and node.id == name:
+            return isinstance(node.ctx, ast.Load)
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            if node.target.id == name:
+                return True
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return name in read_names([node])
+        if isinstance(node, _FUNCTIONS) and name in free_names(node):
+            return True
+        pending.extend(reversed(_in_order(node)))
+    return False
+
+
+def _in_order(node: ast.AST) -> list[ast.AST]:
+    """Return the children of `node`, what is evaluated before what is bound."""
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+        inside = children(node)
+        value = node.value
+        return [
+            part for part in (value, *(p for p in inside if p is not value)) if part is not None
+        ]
+    if isinstance(node, ast.For):
+        return [node.iter, node.target, *node.body, *node.orelse]
+    if isinstance(node, _COMPREHENSIONS):
+        inside = children(node)
+        return [p for p in inside if isinstance(p, ast.comprehension)] + [
+            p for p in inside if not isinstance(p, ast.comprehension)
+        ]
+    if isinstance(node, ast.comprehension):
+        return [node.iter, node.target, *node.ifs]
+    return [] if isinstance(node, _FUNCTIONS) else children(node)
+
+
 def read_names(nodes: Iterable[ast.AST]) -> Names:
     """Return the names of the enclosing scopes that `nodes` read, in order of first use."""
     names: Names = {}
@@ -101,12 +177,16 @@ def bound_names(nodes: Iterable[ast.AST]) -> Names:
         if isinstance(node, ast.Name):
             if not isinstance(node.ctx, ast.Load):
                 names.setdefault(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        elif isinstance(node, ast.ClassDef):
             names.setdefault(node.name)
+        elif isinstance(node, _FUNCTIONS):
+            names.update(bound_names(_outside(node)))
+            if not isinstance(node, ast.Lambda):
+                names.setdefault(node.name)
         elif isinstance(node, _COMPREHENSIONS):  # a walrus in it binds outside it
             inner = (part for part in every(node) if isinstance(part, ast.NamedExpr))
             names.update((part.target.id, None) for part in inner)
-        elif not isinstance(node, ast.Lambda):
+        else:
             name = _bound(node)
             if name:
                 names.setdefault(name)

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 
 from invcompiler.frontend.lowering import COPIES, Local, Lowering, Unbound, Unfollowed
 from invcompiler.frontend.mutation import changed_outside
-from invcompiler.frontend.names import bound_names, children, every, read_names
+from invcompiler.frontend.names import (
+    Names,
+    binds,
+    bound_names,
+    children,
+    every,
+    free_names,
+    may_read,
+    read_names,
+)
 from invcompiler.ir.nodes import Opaque, Tree, Var
 
 _NOT_COPIED = {
@@ -34,7 +43,11 @@ def copy_expression(
     if changed_outside(lowering, [node]):
         raise unfollowed
     out = Var(name, lowering.span(node))
+    lowering.unit.copied.add(out)
     ins = inputs(lowering, [node], unfollowed)
+    if not isinstance(node, ast.JoinedStr | ast.Compare):
+        for _, tree in ins:
+            lowering.unit.freeze(tree)
     what, span = unfollowed.what, lowering.span(unfollowed.node)
     lowering.builder.add(Opaque((out,), (), ins, clean(lowering, node), what, span))
     return out
@@ -52,11 +65,30 @@ def copy_statements(lowering: Lowering, nodes: Sequence[ast.stmt], unfollowed: U
     bound = tuple(dict.fromkeys((*bound_names(nodes), *changed)))
     outs = tuple(Var(name, lowering.span(nodes[0])) for name in bound)
     ins = inputs(lowering, nodes, unfollowed, bound)
+    for _, tree in ins:
+        lowering.unit.freeze(tree)  # the code may have given it another name
     what, span = unfollowed.what, lowering.span(unfollowed.node)
     code = [clean(lowering, node) for node in nodes]
     lowering.builder.add(Opaque(outs, bound, ins, code, what, span))
+    lowering.unit.copied.update(outs)
     for name, out in zip(bound, outs, strict=True):
+        before = lowering.env.get(name)
+        unsure = before is None or isinstance(before, Unbound) or before in lowering.unit.perhaps
+        if unsure and not binds(nodes, name):
+            lowering.unit.perhaps.add(out)
         lowering.bind(name, out)
+    seen = {name: lowering.env.get(name) for name in _seen_by_functions(nodes)}
+    if seen:
+        lowering.unit.captured.update((out, seen) for out in outs)
+
+
+def _seen_by_functions(nodes: Sequence[ast.AST]) -> Names:
+    """Return the names that functions defined in `nodes` find around them when they are called."""
+    names: Names = {}
+    for part in every(*nodes):
+        if isinstance(part, ast.Lambda | ast.FunctionDef):
+            names.update(free_names(part))
+    return names
 
 
 def refuse_uncopied(lowering: Lowering, nodes: Sequence[ast.AST], unfollowed: Unfollowed) -> None:
@@ -87,7 +119,10 @@ def inputs(
     found: dict[str, Tree] = {}
     for name in dict.fromkeys((*read_names(nodes), *bound)):
         entry = lowering.env.get(name)
-        if name in bound and (entry is None or isinstance(entry, Unbound)):
+        if name in bound and entry is None:
+            continue
+        uncertain = isinstance(entry, Unbound) or entry in lowering.unit.perhaps
+        if name in bound and uncertain and not may_read(nodes, name):
             continue
         try:
             value = lowering.entry(name, nodes[0])

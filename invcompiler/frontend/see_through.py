@@ -30,7 +30,7 @@ def see_through(
     if isinstance(fn, Method):
         if isinstance(args[0], Display) and fn.name in CHANGES and node is not lowering.whole:
             raise Unfollowed("a change in place inside an expression", node)
-        return _method(lowering, fn.name, args, dict(kwargs))
+        return _method(lowering, fn.name, args, dict(kwargs), node)
     if not isinstance(fn, Ref) or None in dict(kwargs):
         return None
     if is_same_value_wrapper(fn.value) and len(args) == 1 and isinstance(args[0], Ref | Closure):
@@ -143,7 +143,11 @@ _BUILDERS: dict[Any, Callable[[tuple[Tree, ...], Keywords], Tree | None]] = {
 
 
 def _method(
-    lowering: Lowering, name: str, args: tuple[Tree, ...], kwargs: dict[str | None, Tree]
+    lowering: Lowering,
+    name: str,
+    args: tuple[Tree, ...],
+    kwargs: dict[str | None, Tree],
+    node: ast.AST,
 ) -> Tree | None:
     value, *rest = args
     if not isinstance(value, Display):
@@ -153,7 +157,7 @@ def _method(
     if name in CHANGES and value.kind in (list, dict):
         changed = changed_by_method(value, name, tuple(rest), kwargs)
         if changed is None:
-            return None
+            raise Unfollowed(f"a call of `{name}` that changes a {value.kind.__name__}", node)
         if changed[0] is not value:
             lowering.replace(value, changed[0], None)
         return changed[1]

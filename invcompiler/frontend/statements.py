@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend.branches import fork
 from invcompiler.frontend.expressions import GETITEM, operation, truth_of
-from invcompiler.frontend.iterables import MOST_UNROLLED, const_items, source
+from invcompiler.frontend.iterables import MOST_UNROLLED, Source, const_items, lists_of, source
 from invcompiler.frontend.lowering import STATEMENTS, Lowering, Unfollowed, statement
 from invcompiler.frontend.mutation import (
     bare_call,
     extend_in_place,
     is_followed_change,
     makes_followed,
+    may_be_shared_list,
     store,
     written_region,
 )
@@ -184,12 +185,12 @@ def jumps(node: ast.stmt) -> bool:
 
 def loop_with_return(lowering: Lowering, node: ast.For, rest: Rest) -> Ending:
     """Lower a loop that is unrolled, and that the text leaves at a known item, or not at all."""
-    ending = unroll(lowering, node, shown_rows(lowering, node))
+    over = source(lowering, node.iter)
+    ending = unroll(lowering, node, shown_rows(over, node), lists_of(over.iter))
     return rest(lowering) if ending is None else ending
 
 
-def shown_rows(lowering: Lowering, node: ast.For) -> tuple[Tree, ...]:
-    over = source(lowering, node.iter)
+def shown_rows(over: Source, node: ast.For) -> tuple[Tree, ...]:
     items = over.shown if over.shown is not None else const_items(over.iter, MOST_UNROLLED)
     if items is None:
         place = next(part for part in every(node) if isinstance(part, ast.Return))
@@ -198,15 +199,25 @@ def shown_rows(lowering: Lowering, node: ast.For) -> tuple[Tree, ...]:
     return items
 
 
-def unroll(lowering: Lowering, node: ast.For, items: tuple[Tree, ...]) -> Ending:
-    """Lower the body once for each item; return what it returns, if it does."""
+def unroll(
+    lowering: Lowering, node: ast.For, items: tuple[Tree, ...], lists: Iterable[Tree] = ()
+) -> Ending:
+    """Lower the body once for each item; return what it returns, if it does.
+
+    `lists` are what the items come from: they must be the same after each time round.
+    """
+    lists = tuple(lists)
     for item in items:
+        if any(id(tree) in lowering.unit.replaced for tree in lists):
+            raise Unfollowed("a loop over a list that it changes", node)
         bind_target(lowering, node.target, item)
         ending = run(lowering, node.body)
         if ending is Jump.BREAK:
             return None
         if ending is not None and ending is not Jump.CONTINUE:
             return ending
+    if any(id(tree) in lowering.unit.replaced for tree in lists):
+        raise Unfollowed("a loop over a list that it changes", node)
     ending = run(lowering, node.orelse)
     if ending is Jump.BREAK or ending is Jump.CONTINUE:
         raise Unfollowed("a jump out of the `else` of a loop", node)
@@ -291,7 +302,11 @@ def assign(lowering: Lowering, node: ast.Assign) -> None:
 def _pairs(node: ast.Assign) -> list[tuple[ast.Name, ast.expr]] | None:
     """Return names and values of `a, b = x[:1], x[1:]`, so that each value gets its name; None for any other assignment."""
     target, value = node.targets[0], node.value
-    if len(node.targets) > 1 or not isinstance(target, ast.Tuple) or not isinstance(value, ast.Tuple):
+    if (
+        len(node.targets) > 1
+        or not isinstance(target, ast.Tuple)
+        or not isinstance(value, ast.Tuple)
+    ):
         return None
     plain = all(isinstance(part, ast.Name) for part in target.elts)
     starred = any(isinstance(part, ast.Starred | ast.Lambda) for part in value.elts)
@@ -327,6 +342,8 @@ def augmented(lowering: Lowering, node: ast.AugAssign) -> None:
     if is_mutable(before):
         extend_in_place(lowering, before, type(node.op), value, node)
         return
+    if may_be_shared_list(lowering, before, value):
+        raise Unfollowed("a list that is extended in place", node)
     after = operation(lowering, type(node.op), before, value, node, target.id)
     lowering.bind(target.id, after)
 

@@ -22,17 +22,22 @@ _CHANGES_ARGUMENT = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """The kinds of node in a text, how often it reads each name, and the names whose values it changes in place."""
+    """The kinds of node in a text, how often it reads each name, and the names whose values it changes in place.
+
+    `augmented` are the names in `a += b`, which changes a list and rebinds a number.
+    """
 
     kinds: frozenset[type]
     loads: dict[str, int]
     changed: dict[str, ast.AST]
+    augmented: dict[str, ast.AST]
 
 
 def survey(*nodes: ast.AST) -> Survey:
     kinds: set[type] = set()
     loads: dict[str, int] = {}
     changed: dict[str, ast.AST] = {}
+    augmented: dict[str, ast.AST] = {}
     for node in every(*nodes):
         kind = node.__class__
         kinds.add(kind)
@@ -43,10 +48,11 @@ def survey(*nodes: ast.AST) -> Survey:
             if kind is ast.AugAssign and isinstance(node.target, ast.Name):  # type: ignore[attr-defined]
                 name = node.target.id  # type: ignore[attr-defined]
                 loads[name] = loads.get(name, 0) + 1
+                augmented.setdefault(name, node)
             for expr in changed_values(node):
                 if (name := root_name(expr)) is not None:
                     changed.setdefault(name, node)
-    return Survey(frozenset(kinds), loads, changed)
+    return Survey(frozenset(kinds), loads, changed, augmented)
 
 
 _MAY_CHANGE = frozenset({ast.Subscript, ast.Attribute, ast.Expr, ast.Call, ast.AugAssign})
