@@ -14,13 +14,16 @@ blocks with the same equations in different orders come out the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
 from dataclasses import replace
 from typing import assert_never
 
-from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Opaque, Tree, Var
+from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Opaque, Ref, Tree, Var
 from invcompiler.ir.walk import leaves, operands
 
+_COMPARISONS = [
+    Ref(fn, fn.__name__) for fn in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq)
+]
 _MOST_COMPARED = (
     6  # results of one block that are compared with each other: the rest come from left to right
 )
@@ -82,35 +85,40 @@ def _roots(result: Tree, producers: dict[Var, Equation]) -> tuple[Var, ...]:
     computed = [root for root in roots if root in producers]
     if not 1 < len(computed) <= _MOST_COMPARED:
         return roots
-    lineages = {root: set(_lineage(root, producers)) for root in computed}
+    lineages = {root: _lineage(root, producers) for root in computed}
     needs = {root: _needs(root, producers) for root in computed}
+
+    def reads_before(other: Var, root: Var) -> bool:
+        """Whether `other` reads a value that `root` is made from more directly."""
+        if other is root or root in needs[other] or other in needs[root]:
+            return False
+        shared = (var for var in lineages[root] if var in needs[other])
+        return any(lineages[root][var] < lineages[other].get(var, len(producers)) for var in shared)
+
     placed: dict[Var, None] = {}
     for root in computed:
-        earlier = (
-            other
-            for other in computed
-            if other is not root
-            and root not in needs[other]
-            and other not in needs[root]
-            and lineages[root] & needs[other]
-            and not lineages[other] & needs[root]
-        )
+        earlier = (o for o in computed if reads_before(o, root) and not reads_before(root, o))
         placed.update(dict.fromkeys(earlier))
         placed[root] = None
     return (*placed, *roots)
 
 
-def _lineage(root: Var, producers: dict[Var, Equation]) -> Iterator[Var]:
-    """Yield the values of which `root` is an update: the operand that its function was called on, and so on."""
-    seen = {root}
+def _lineage(root: Var, producers: dict[Var, Equation]) -> dict[Var, int]:
+    """Return the values of which `root` is an update, and how many steps away each is: the first operand of its
+    function, the first operand of what made that, and so on."""
+    found: dict[Var, int] = {}
     while isinstance(equation := producers.get(root), Apply):
         direct = [arg for arg in equation.args if isinstance(arg, Var)]
-        if not direct or direct[0] in seen or equation.arity is not None:
-            return
+        if not direct or direct[0] in found or equation.arity is not None:
+            break
         root = direct[0]
-        seen.add(root)
-        if root in producers:
-            yield root
+        if root in producers and not _is_comparison(producers[root]):
+            found[root] = len(found) + 1
+    return found
+
+
+def _is_comparison(equation: Equation) -> bool:
+    return isinstance(equation, Apply) and equation.fn in _COMPARISONS
 
 
 def _needs(root: Var, producers: dict[Var, Equation]) -> set[Var]:

@@ -465,7 +465,7 @@ def placed(doc: str, indent: str) -> str:
     """
     doc = inspect.cleandoc(doc)
     if "\n" not in doc and len(doc) > WIDTH - len(indent) - 6:
-        doc = textwrap.fill(doc, WIDTH - len(indent) - 3)
+        doc = textwrap.fill(doc, WIDTH - len(indent) - 3, break_on_hyphens=False)
     first, *rest = doc.split("\n")
     if not rest:
         return first + " " * first.endswith('"')
