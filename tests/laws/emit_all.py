@@ -17,8 +17,12 @@ def kind(program):
 
 
 def text(program):
+    """Return what is emitted. Where shapes are needed to write it, it is that of the last call."""
     make = getattr(inv, kind(program))
-    return inv.source(make(program.function, program.argnums, **program.options))
+    made = make(program.function, program.argnums, **program.options)
+    y = program.forward(program.unknown)
+    jax.eval_shape(lambda y: made(y, *program.known, **program.keywords), y)
+    return inv.source(made)
 
 
 def emitted():

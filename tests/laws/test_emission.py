@@ -11,7 +11,7 @@ import pytest
 
 from tests.laws.corpus import over
 from tests.laws.emit_all import emitted, kind, text
-from tests.laws.evidence import generated
+from tests.laws.evidence import backward, generated
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -20,11 +20,13 @@ ROOT = Path(__file__).parents[2]
 
 @over("emission")
 def test_emitting_twice_gives_one_text(program):
+    backward(program, kind(program))
     assert text(program) == generated(program, kind(program)).source
 
 
 @over("emission")
 def test_text_parses_and_prints_to_the_same_tree(program):
+    backward(program, kind(program))
     source = generated(program, kind(program)).source
     tree = ast.parse(source)
     assert ast.dump(ast.parse(ast.unparse(tree))) == ast.dump(tree)

@@ -48,9 +48,10 @@ def lookup(function, name):
 
 @over("standalone")
 def test_text_runs_on_its_own(program):
-    source = generated(program, kind(program)).source
-    assert "invcompiler" not in set(imported_modules(source))
-    main = executed(source)[generated(program, kind(program)).unjitted.__name__]
+    expected = backward(program, kind(program))
+    made = generated(program, kind(program))
+    assert "invcompiler" not in set(imported_modules(made.source))
+    main = executed(made.source)[made.__name__]
     values = captured(program, main) | dict(program.keywords)
     result = main(output(program), *program.known, **values)
-    assert_same(result, backward(program, kind(program)), program.tolerance)
+    assert_same(result, expected, program.tolerance)

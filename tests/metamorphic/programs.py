@@ -20,11 +20,11 @@ with jax.enable_x64(True):
     STACKED = jnp.stack(SHIFTS)
 
 
-def base(*arguments, argnums=0):
-    """Register a program with the arguments at which its rewritings are compared."""
+def base(*arguments, argnums=0, **options):
+    """Register a program with the arguments at which its rewritings are compared, and options of the inverse."""
 
     def register(function):
-        PROGRAMS[function.__name__] = (function, arguments, argnums)
+        PROGRAMS[function.__name__] = (function, arguments, argnums, options)
         return function
 
     return register
@@ -151,7 +151,7 @@ def mask(x):
     return kept + moved
 
 
-@base({"a": HALF, "b": HALF})
+@base({"a": HALF, "b": HALF}, example={"a": HALF, "b": HALF})
 def dictionary(params):
     a = params["a"]
     b = params["b"]

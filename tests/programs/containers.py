@@ -68,7 +68,7 @@ def dictionary(x):
     return {"a": x["a"] + 1, "b": x["b"] * jnp.exp(x["a"])}
 
 
-@program({"a": A, "b": B})
+@program({"a": A, "b": B}, example={"a": A, "b": B})
 def dictionary_to_tuple(x):
     return x["b"] - 1, x["a"] * 2
 
@@ -79,7 +79,7 @@ def nested_dictionary(x):
     return {"b": x["b"] + inner, "outer": {"a": jnp.sinh(inner)}}
 
 
-@program((A, B))
+@program((A, B), example=(A, B))
 def tuple_to_dictionary(x):
     a, b = x
     return dict(scaled=a * 2, shifted=b + jnp.tanh(a))

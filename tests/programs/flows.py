@@ -242,7 +242,7 @@ def johnson_su(x, delta, gamma):
     return jnp.sinh((x - gamma) / delta)
 
 
-@program(GLOW["net"], real(2, 2, 2), argnums=1)
+@program(GLOW["net"], real(2, 2, 2), argnums=1, example=real(2, 2, 2))
 def multi_scale_image_flow(params, x):
     x = x.reshape(2, 4)
     kept, x = x[:, :2], x[:, 2:]
