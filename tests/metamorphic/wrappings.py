@@ -37,14 +37,6 @@ def called_by_a_lambda(function):
     return (one, two, three)[arity(function) - 1]
 
 
-def called_by_keyword(function):
-    first, *rest = inspect.signature(function).parameters
-    one = lambda a: function(**{first: a})
-    two = lambda a, b: function(a, **{rest[0]: b})
-    three = lambda a, b, c: function(a, **{rest[1]: c, rest[0]: b})
-    return (one, two, three)[arity(function) - 1]
-
-
 def called_by_jitted_helper(function):
     return called_by_a_lambda(jax.jit(function))
 
@@ -75,4 +67,4 @@ def arity(function):
 
 
 SAME_CODE = (jitted, partial, checkpointed, jitted_twice)
-SAME_VALUES = (decorated, called_by_a_lambda, called_by_keyword, called_by_jitted_helper, method)
+SAME_VALUES = (decorated, called_by_a_lambda, called_by_jitted_helper, method)
