@@ -11,7 +11,9 @@ from invcompiler.api import (
     source,
 )
 from invcompiler.assumptions import assume
+from invcompiler.closure_conversion import closure_convert
 from invcompiler.decorator import invertible
+from invcompiler.derivatives import adjoint, grad, jvp, tangent, value_and_grad, vjp
 from invcompiler.errors import (
     InvcompilerError,
     InversionError,
@@ -20,7 +22,9 @@ from invcompiler.errors import (
     SourceUnavailableError,
     UnsupportedSyntaxError,
 )
+from invcompiler.implicit import implicit_inverse
 from invcompiler.ir.interval import Interval
+from invcompiler.rules.adjoint_registry import adjoint_rule
 from invcompiler.rules.registry import inverse_rule
 
 __all__ = [
@@ -31,15 +35,24 @@ __all__ = [
     "ShapeError",
     "SourceUnavailableError",
     "UnsupportedSyntaxError",
+    "adjoint",
+    "adjoint_rule",
     "assume",
+    "closure_convert",
     "emit",
     "explain",
     "fldj",
     "forward_and_fldj",
+    "grad",
     "ildj",
+    "implicit_inverse",
     "inverse",
     "inverse_and_ildj",
     "inverse_rule",
     "invertible",
+    "jvp",
     "source",
+    "tangent",
+    "value_and_grad",
+    "vjp",
 ]

@@ -162,7 +162,7 @@ def explain(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> str:
 def emit(
     f: Callable[..., Any],
     path: str | os.PathLike[str],
-    kinds: tuple[str, ...] = ("inverse", "inverse_and_ildj", "adjoint"),
+    kinds: tuple[str, ...] = ("inverse", "inverse_and_ildj"),
     argnums: int | tuple[int, ...] = 0,
     **options: Any,
 ) -> None:

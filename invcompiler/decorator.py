@@ -9,6 +9,7 @@ from types import MethodType
 from typing import Any
 
 from invcompiler import api
+from invcompiler.derivatives import Adjoint, adjoint
 from invcompiler.generated import Generated
 
 
@@ -20,6 +21,7 @@ class Invertible:
     def __init__(self, f: Callable[..., Any], options: dict[str, Any]):
         self._options = options
         self._made: dict[str, Generated] = {}
+        self._adjoint: Adjoint | None = None
         functools.update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -55,8 +57,16 @@ class Invertible:
     def forward_and_fldj(self) -> Generated:
         return self._generated("forward_and_fldj")
 
+    @property
+    def adjoint(self) -> Adjoint:
+        if self._adjoint is None:
+            self._adjoint = adjoint(self.__wrapped__, self._options["argnums"])
+        return self._adjoint
+
     def source(self, kind: str = "inverse") -> str:
         """Return the emitted text of one kind of product. Raises ValueError for an unknown kind."""
+        if kind == "adjoint":
+            return self.adjoint.source
         return self._generated(kind).source
 
     def explain(self) -> str:
