@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from invcompiler.frontend.expressions import truth_of
 from invcompiler.frontend.lowering import Entry, Local, Lowering, Unbound, Unfollowed, expression
-from invcompiler.frontend.structure import is_mutable, join
+from invcompiler.frontend.structure import join
 from invcompiler.ir.nodes import Branch, BranchKind, Display, Tree, Var
 
 Side = Callable[[Lowering], Tree | None]
@@ -48,11 +48,9 @@ class Joined:
 
     def join(self, trees: Sequence[Tree], name: str | None) -> Tree:
         def leaf(parts: Sequence[Tree]) -> Tree:
-            out = Var(name)
-            if any(map(is_mutable, parts)):
-                unit = self.lowering.unit
-                unit.lists[out] = any(map(unit.is_shared, parts))
-                unit.part(*parts)
+            unit = self.lowering.unit
+            out = unit.stands_for(Var(name), parts)
+            unit.part(*parts)
             self.outs.append(out)
             for items, part in zip(self.items, parts, strict=True):
                 items.append(part)
@@ -88,7 +86,10 @@ class Joined:
             self.lowering.bind(name, entry)
 
     def _joined(self, name: str, entries: Sequence[Entry | None]) -> Entry:
-        if any(entry is None or isinstance(entry, Unbound) for entry in entries):
+        perhaps = self.lowering.unit.perhaps
+        if any(
+            entry is None or isinstance(entry, Unbound) or entry in perhaps for entry in entries
+        ):
             return Unbound(f"`{name}`, which only one of the branches binds")
         if any(isinstance(entry, Local) for entry in entries):
             return Unbound(f"`{name}`, a function that a branch chooses")

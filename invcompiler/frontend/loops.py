@@ -136,7 +136,7 @@ class _Rolled:
             used_after = loads_outside(self.lowering, name, self.node)
             if name in targets and not (used_after and iterables.runs(self.iterable)):
                 continue
-            if entry is None or isinstance(entry, Unbound):
+            if entry is None or isinstance(entry, Unbound) or entry in self.lowering.unit.perhaps:
                 if not (used_after and iterables.runs(self.iterable)):
                     continue
                 entry = Const(None)
@@ -147,12 +147,9 @@ class _Rolled:
             raise Unfollowed(f"a loop that redefines the function `{name}`", self.node)
 
         def leaf(tree: Tree) -> Tree:
-            return Var(name)
+            return self.lowering.unit.stands_for(Var(name), [tree])
 
-        inside = Var(name) if whole else rebuild(entry, leaf)
-        if whole and is_mutable(entry):
-            unit = self.lowering.unit
-            unit.lists[inside] = unit.is_shared(entry)  # type: ignore[index]
+        inside = leaf(entry) if whole else rebuild(entry, leaf)
         self.lowering.unit.part(inside, entry)
         self.inner.bind(name, inside)
         return Carry(name, entry, inside)
@@ -215,10 +212,10 @@ class _Rolled:
             if name not in carried and name not in self.collected:
                 self.lowering.bind(name, Unbound(f"`{name}` after a loop that may not run"))
         for carry in self.carries:
-            after = rebuild(carry.inside, lambda leaf: next(left))
+            after = rebuild(
+                carry.inside, lambda leaf: self.lowering.unit.stands_for(next(left), [leaf])
+            )
             self.lowering.unit.part(after, self.inner.env[carry.name], carry.init)
-            if isinstance(after, Var) and carry.inside in self.lowering.unit.lists:
-                self.lowering.unit.lists[after] = self.lowering.unit.lists[carry.inside]
             self.lowering.bind(carry.name, after)
         for name, out in lists.items():
             before = self.collected[name]
@@ -228,8 +225,11 @@ class _Rolled:
 def _collected(lowering: Lowering, node: ast.For) -> dict[str, Display]:
     """Return the lists that the body only appends to, once in each iteration."""
     found: dict[str, Display] = {}
+    bound = bound_names([node.target, *node.body, *node.orelse])
     for part in node.body:
         name = appended_name(part)
+        if name in bound:
+            continue
         entry = None if name is None else lowering.env.get(name)
         if name is None or not isinstance(entry, Display) or entry.kind is not list:
             continue

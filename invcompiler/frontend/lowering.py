@@ -16,7 +16,7 @@ from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend.callables import makes_function
 from invcompiler.frontend.resolve import Captures, Scope
 from invcompiler.frontend.source import Text
-from invcompiler.frontend.structure import contains, exchange, leaves_of
+from invcompiler.frontend.structure import contains, exchange, is_mutable, leaves_of
 from invcompiler.frontend.survey import Survey, survey
 from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import Apply, Closure, Display, Method, Ref, Span, Tree, Var
@@ -131,6 +131,16 @@ class Unit:
         if node not in self.surveys:
             self.surveys[node] = survey(node)
         return self.surveys[node]
+
+    def stands_for(self, var: Var, trees: Iterable[Tree]) -> Var:
+        """Remember of `var` what is known of `trees`, one of which it is."""
+        for tree in trees:
+            if is_mutable(tree) or tree in self.lists:
+                listed = self.lists.get(tree, False) or self.is_shared(tree)  # type: ignore[call-overload]
+                self.lists[var] = self.lists.get(var, False) or listed
+            if tree in self.copied:
+                self.copied.add(var)
+        return var
 
     def part(self, *trees: Tree) -> None:
         """Forget the other names of the lists and dicts in `trees`: they must not change any more."""

@@ -17,7 +17,7 @@ from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
 from invcompiler.frontend.names import bound_names, every, parameters
 from invcompiler.frontend.source import text_of
 from invcompiler.frontend.structure import contains, is_mutable, is_open
-from invcompiler.frontend.survey import changed_values, survey
+from invcompiler.frontend.survey import changed_values, given_on, survey
 from invcompiler.ir.nodes import Const, Display, Ref, Star, Tree, Var
 
 _HARMLESS = frozenset(
@@ -261,7 +261,23 @@ def changed_outside(lowering: Lowering, nodes: Sequence[ast.AST]) -> tuple[str, 
                 f"make a new value, and assign it to `{name}`",
             )
         found.append(name)
+    if seen.changed or augmented:
+        found += _escaping(lowering, nodes, found)
     return tuple(found)
+
+
+def _escaping(lowering: Lowering, nodes: Sequence[ast.AST], changed: Sequence[str]) -> list[str]:
+    """Return the other lists and dicts that copied code may give the names of those that it changes."""
+    escaping = []
+    for name in given_on(nodes):
+        entry = lowering.env.get(name)
+        if name in changed or not isinstance(entry, Display) or not is_mutable(entry):
+            continue
+        if lowering.unit.is_shared(entry):
+            what = f"a change of what may be `{name}`"
+            raise lowering.unsupported(what, nodes[0], "make a new value")
+        escaping.append(name)
+    return escaping
 
 
 def may_be_shared_list(lowering: Lowering, before: Tree, value: Tree) -> bool:

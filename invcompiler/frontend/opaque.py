@@ -18,6 +18,7 @@ from invcompiler.frontend.names import (
     may_read,
     read_names,
 )
+from invcompiler.frontend.structure import leaves_of
 from invcompiler.ir.nodes import Opaque, Tree, Var
 
 _NOT_COPIED = {
@@ -65,8 +66,11 @@ def copy_statements(lowering: Lowering, nodes: Sequence[ast.stmt], unfollowed: U
     bound = tuple(dict.fromkeys((*bound_names(nodes), *changed)))
     outs = tuple(Var(name, lowering.span(nodes[0])) for name in bound)
     ins = inputs(lowering, nodes, unfollowed, bound)
-    for _, tree in ins:
+    for name, tree in ins:
         lowering.unit.freeze(tree)  # the code may have given it another name
+        if name not in bound and (seen := sees(lowering, tree, bound)):
+            what = f"a function that sees a later value of `{seen}`"
+            raise lowering.unsupported(what, unfollowed.node)
     what, span = unfollowed.what, lowering.span(unfollowed.node)
     code = [clean(lowering, node) for node in nodes]
     lowering.builder.add(Opaque(outs, bound, ins, code, what, span))
@@ -89,6 +93,18 @@ def _seen_by_functions(nodes: Sequence[ast.AST]) -> Names:
         if isinstance(part, ast.Lambda | ast.FunctionDef):
             names.update(free_names(part))
     return names
+
+
+def sees(lowering: Lowering, tree: Tree, names: Sequence[str]) -> str | None:
+    """Return which of `names` a function in `tree` finds around it when it is called."""
+    for leaf in leaves_of(tree):
+        captured = dict(lowering.unit.captured.get(leaf, {}))  # type: ignore[call-overload]
+        for closure in lowering.closures_in(leaf):
+            captured.update((name, None) for name, _ in closure.env)
+        for name in names:
+            if name in captured and name in lowering.unit.locals:
+                return name
+    return None
 
 
 def refuse_uncopied(lowering: Lowering, nodes: Sequence[ast.AST], unfollowed: Unfollowed) -> None:

@@ -58,6 +58,40 @@ def survey(*nodes: ast.AST) -> Survey:
 _MAY_CHANGE = frozenset({ast.Subscript, ast.Attribute, ast.Expr, ast.Call, ast.AugAssign})
 
 
+_TAKES_ITEMS = frozenset(
+    {"len", "sum", "min", "max", "sorted", "list", "tuple", "dict", "enumerate"}
+)
+
+
+def given_on(nodes: Sequence[ast.AST]) -> dict[str, None]:
+    """Return the names whose values `nodes` pass on as they are, so that they may get other names."""
+    used: set[ast.AST] = set()
+    names: dict[str, None] = {}
+    for node in every(*nodes):
+        used.update(_only_used(node))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in used:
+            names.setdefault(node.id)
+    return names
+
+
+def _only_used(node: ast.AST) -> Sequence[ast.AST]:
+    """Return the operands of `node` that do not become its value."""
+    match node:
+        case ast.Subscript() | ast.Attribute() | ast.FormattedValue() | ast.Starred():
+            return (node.value,)
+        case ast.For() | ast.comprehension():
+            return (node.iter,)
+        case ast.BinOp():
+            return (node.left, node.right)
+        case ast.Compare():
+            return (node.left, *node.comparators)
+        case ast.If() | ast.While() | ast.IfExp():
+            return (node.test,)
+        case ast.Call(func=ast.Name(id=name)) if name in _TAKES_ITEMS:
+            return node.args
+    return ()
+
+
 def changed_values(node: ast.AST) -> Sequence[ast.expr]:
     """Return the expressions whose values `node` itself changes in place."""
     match node:
