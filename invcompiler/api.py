@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from invcompiler.combine import combined
-from invcompiler.explain import report
+from invcompiler.report import report
 from invcompiler.generated import Generated
 from invcompiler.makers import InverseMaker, checked
 from invcompiler.passes.invert import Product
