@@ -263,12 +263,17 @@ def _unpackings(block: Block) -> dict[Var, _Unpacking]:
 # ---- the pass -----------------------------------------------------------------------------------
 
 
+class _NotAnExpression(Exception):
+    """A block that was to be one expression has a loop or a branch that is none."""
+
+
 class _Nester:
     def __init__(self, uses: Counter[Var]):
         self.uses = uses
         self.nest = Nest()
         self.costs: dict[Var, int] = {}
         self.pinned: set[Var] = set()
+        self.too_long: set[Equation] = set()
 
     def result_candidates(self, result: Tree, spare: int = MOST_OPERATIONS) -> dict[Var, int]:
         """Return what may be computed in a `return` statement.
@@ -502,6 +507,8 @@ class _BlockNester:
         as_expressions = self._as_expressions(equation)
         if as_expressions is not None:
             return as_expressions
+        if self.is_expression:
+            raise _NotAnExpression
         return tuple(
             self._inner(equation, block).run(self._statement_candidates(equation, block))
             for block in blocks(equation)
@@ -553,22 +560,32 @@ class _BlockNester:
         """Return bodies without statements, if all of them are short and the form of it allows that."""
         if not _may_be_expression(equation) or _is_long(equation):
             return None
-        attempts = []
-        for block in blocks(equation):
-            candidates = dict.fromkeys(_open_leaves(block.result), MOST_OPERATIONS)
-            nester = self._inner(equation, block, is_expression=True)
-            attempts.append((nester, nester.run(candidates)))
-        bodies = tuple(body for _, body in attempts)
-        total = sum(body.cost for body in bodies)
-        patterned = equation.kind is LoopKind.COMPREHENSION
-        if (
-            all(not body.steps and (patterned or body.is_expression) for body in bodies)
-            and total <= MOST_OPERATIONS
-        ):
+        if equation in self.outer.too_long:
+            return None
+        attempts = [self._inner(equation, block, is_expression=True) for block in blocks(equation)]
+        bodies = self._bodies_of(equation, attempts)
+        if bodies is not None:
             return bodies
-        for nester, _ in attempts:
-            nester._undo()
+        for attempt in attempts:
+            attempt._undo()
+        self.outer.too_long.add(equation)
         return None
+
+    def _bodies_of(
+        self, equation: Loop | Branch, attempts: list[_BlockNester]
+    ) -> tuple[Body, ...] | None:
+        patterned = equation.kind is LoopKind.COMPREHENSION
+        bodies = []
+        for attempt in attempts:
+            found = _open_leaves(attempt.block.result)
+            try:
+                body = attempt.run(dict.fromkeys(found, MOST_OPERATIONS))
+            except _NotAnExpression:
+                return None
+            if body.steps or not (patterned or body.is_expression):
+                return None
+            bodies.append(body)
+        return tuple(bodies) if sum(body.cost for body in bodies) <= MOST_OPERATIONS else None
 
     def _undo(self) -> None:
         for equation in self.block.equations:

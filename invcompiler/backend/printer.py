@@ -55,23 +55,20 @@ class PrintedWrong(AssertionError):
 
 def print_module(
     tree: ast.Module, spans: Spans, line_comments: bool
-) -> tuple[str, tuple[tuple[int, Span], ...]]:
+) -> tuple[str, tuple[tuple[int, Span | None], ...]]:
     """Return the text of `tree`, a fixed point of `ruff format` at 100 columns, and where its lines come from.
 
     Raises PrintedWrong if the text does not parse to `tree`.
     """
     place_docstrings(tree.body, "")
     comments = _line_comments(tree, spans) if line_comments else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        laid_out = lay_out(_pieces(tree), comments)
+    laid_out = lay_out(_pieces(tree), comments)
     _verify(laid_out.text, tree)
-    lines = [
-        (line, spans[statement][0])
+    origins = (
+        (line, next(iter(spans.get(statement, ())), None))
         for line, statement in laid_out.statements
-        if spans.get(statement)
-    ]
-    return laid_out.text, tuple(lines)
+    )
+    return laid_out.text, tuple(origins)
 
 
 def _pieces(tree: ast.Module) -> list[str]:

@@ -24,12 +24,12 @@ class Text:
     """An emitted module.
 
     `main` is the function in it that answers. It has a keyword-only parameter for each of `captures`, to be
-    bound to what the capture reads today, and for each of `objects`, which no text can name. `lines` says from which line of the user's
-    each line of `source` came, where that is known.
+    bound to what the capture reads today, and for each of `objects`, which no text can name. `lines` says for the first line
+    of each statement of `source` where in the user's text it comes from, or None where that is not known.
     """
 
     source: str
     main: str
     captures: tuple[tuple[str, Capture], ...] = ()
     objects: tuple[tuple[str, Any], ...] = ()
-    lines: tuple[tuple[int, Span], ...] = ()
+    lines: tuple[tuple[int, Span | None], ...] = ()

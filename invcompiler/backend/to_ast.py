@@ -195,9 +195,10 @@ class _Writer:
         if last is not None and isinstance(call := last.value, Loop | Branch):
             if call in self.nest.returned:
                 statements = self.steps(body.steps[:-1]) + self._definitions(last.closures)
-                return statements + self._with_definitions(lambda: [ast.Return(self.value(call))])
+                new = self._with_definitions(lambda: [ast.Return(self.value(call))])
+                return statements + [self._marked(statement, call) for statement in new]
         statements = self.steps(body.steps) + self._definitions(body.result_closures)
-        return statements + self._with_definitions(lambda: [ast.Return(self.expr(result))])
+        return statements + self._with_definitions(lambda: [self._return(result)])
 
     def _returning_branch(self, body: Body, result: Tree) -> list[ast.stmt] | None:
         """Return `if p: return a` and what follows it, where all that a last branch yields is returned."""
@@ -209,6 +210,11 @@ class _Writer:
         test = self.expr(branch.predicate)
         yes, no = (self._returning(inner, _like(result, inner.result)) for inner in bodies)
         return [*closures, self._marked(ast.If(test, yes, []), branch), *no]
+
+    def _return(self, result: Tree) -> ast.stmt:
+        statement = ast.Return(self.expr(result))
+        self.spans[statement] = tuple(dict.fromkeys(self._tree_spans(result)))
+        return statement
 
     # ---- statements ----
 

@@ -1,5 +1,6 @@
 """What emitted text looks like: order, nesting, names, loops and branches, one small case each."""
 
+import linecache
 import textwrap
 import time
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
+from invcompiler.backend.load import annotate, load
 from invcompiler.backend.render import render
 from invcompiler.backend.text import Header
 from invcompiler.frontend import read
@@ -230,3 +232,60 @@ def test_numbers_are_written_as_python_reads_them(value, text):
     result = builder.apply(Ref(jnp.maximum, "jnp.maximum", jnp), (x, Const(value)))
     source = render(Function("f", params, builder.block((x,), result)), Header(), SOURCES).source
     assert f"jnp.maximum(x, {text})" in source
+
+
+def test_a_long_chain_of_conditions_takes_no_time():
+    lines = ["def chosen(x, n):"]
+    for at in range(30):
+        lines += [
+            f"    {'if' if not at else 'elif'} n == {at}:",
+            f"        y = jnp.sin(x) * {at} + x",
+        ]
+        lines += [f"        x = y * y + {at}"]
+    source = "\n".join([*lines, "    return x"]) + "\n"
+    function = defined(source, "chosen")
+    start = time.perf_counter()
+    text = text_of(function)
+    assert time.perf_counter() - start < 5
+    assert text.count("    if n == ") == 30
+
+
+def defined(source, name):
+    """Define a function as a notebook cell does."""
+    file = f"<cell of {name}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    namespace = {"jnp": jnp}
+    exec(compile(source, file, "exec"), namespace)
+    return namespace[name]
+
+
+def test_errors_in_a_return_statement_know_their_line():
+    def divided(x):
+        return x.reshape(7, 7) / 2
+
+    text = render(read(divided), Header(), SOURCES)
+    with pytest.raises(TypeError) as caught:
+        load(text).divided(jnp.ones(3))
+    annotate(caught.value, text)
+    (note,) = caught.value.__notes__
+    assert (
+        note
+        == f"from test_text.py:{divided.__code__.co_firstlineno + 1}: return x.reshape(7, 7) / 2"
+    )
+
+
+def helper_that_fails(x):
+    raise ValueError("no")
+
+
+def test_errors_in_a_copied_helper_point_at_its_call():
+    def calling(x):
+        y = x + 1
+        return helper_that_fails(y) * y
+
+    text = render(read(calling), Header(), SOURCES)
+    with pytest.raises(ValueError) as caught:
+        load(text).calling(jnp.ones(3))
+    annotate(caught.value, text)
+    (note,) = caught.value.__notes__
+    assert note.endswith("return helper_that_fails(y) * y")
