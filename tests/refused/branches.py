@@ -14,12 +14,12 @@ Inversion = inv.InversionError
 
 @refused(Inversion)
 def absolute_value_by_where(x):
-    return jnp.where(x > 0, x, -x)  #~
+    return jnp.where(x > 0, x, -x)  #~ an unknown on both sides
 
 
 @refused(Inversion)
 def overlapping_pieces(x):
-    return jnp.where(x > 0, x, x + 1)  #~
+    return jnp.where(x > 0, x, x + 1)  #~ an unknown on both sides
 
 
 @refused(Inversion)
@@ -29,39 +29,39 @@ def flat_piece(x):
 
 @refused(Inversion)
 def relu_by_where(x):
-    return jnp.where(x < 0, jnp.zeros_like(x), x)  #~
+    return jnp.where(x < 0, jnp.zeros_like(x), x)  #~ an unknown on both sides
 
 
 @refused(Inversion)
 def if_on_the_unknown(x):
-    if x.sum() > 0:  #~
+    if x.sum() > 0:  #~ which branch was taken
         return x * 2
     return -x
 
 
 @refused(Inversion)
 def ternary_on_the_unknown(x):
-    return x if x[0] > 0 else -x  #~
+    return x if x[0] > 0 else -x  #~ which branch was taken
 
 
 @refused(Inversion)
 def cond_on_the_unknown(x):
-    return lax.cond(jnp.sum(x) > 0, lambda x: x, lambda x: -x, x)  #~
+    return lax.cond(jnp.sum(x) > 0, lambda x: x, lambda x: -x, x)  #~ which branch was taken
 
 
 @refused(Inversion)
 def switch_on_the_unknown(x):
     index = jnp.argmax(x)
-    return lax.switch(index, [lambda x: x, lambda x: 2 * x], x)  #~
+    return lax.switch(index, [lambda x: x, lambda x: 2 * x], x)  #~ which branch was taken
 
 
 @refused(Inversion)
 def sorted_by_its_own_order(x):
     order = jnp.argsort(x)
-    return x[order]  #~
+    return x[order]  #~ the only use
 
 
 @refused(Inversion)
 def trip_count_from_the_unknown(x):
     n = jnp.max(x).astype(int)
-    return lax.fori_loop(0, n, lambda i, x: x * 2, x)  #~
+    return lax.fori_loop(0, n, lambda i, x: x * 2, x)  #~ only what the loop carries

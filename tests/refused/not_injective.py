@@ -17,138 +17,138 @@ INTEGERS = jax.ShapeDtypeStruct((3,), jnp.uint32)
 
 @refused(Inversion)
 def square(x):
-    return x**2  #~
+    return x**2  #~ several arguments give one value
 
 
 @refused(Inversion)
 def square_by_name(x):
-    return jnp.square(x - 1)  #~
+    return jnp.square(x - 1)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def fourth_power(x):
-    return jnp.power(x, 4)  #~
+    return jnp.power(x, 4)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def product_with_itself(x):
-    return x * x  #~
+    return x * x  #~ several arguments give one value
 
 
 @refused(Inversion)
 def absolute_value(x):
-    return jnp.abs(x)  #~
+    return jnp.abs(x)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def builtin_absolute_value(x):
-    return abs(2 * x)  #~
+    return abs(2 * x)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def cosh(x):
-    return jnp.cosh(x)  #~
+    return jnp.cosh(x)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def sine(x):
-    return jnp.sin(x)  #~
+    return jnp.sin(x)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def cosine(x):
-    return jnp.cos(x)  #~
+    return jnp.cos(x)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def tangent(x):
-    return jnp.tan(x)  #~
+    return jnp.tan(x)  #~ several arguments give one value
 
 
 @refused(Inversion, domain=inv.Interval(-1.0, 2.0))
 def square_on_a_domain_around_zero(x):
-    return x**2  #~
+    return x**2  #~ several arguments give one value
 
 
 @refused(Inversion, domain="positive")
 def sine_on_too_large_a_domain(x):
-    return jnp.sin(x)  #~
+    return jnp.sin(x)  #~ several arguments give one value
 
 
 @refused(Inversion, domain="positive")
 def square_of_logarithm(x):
-    return jnp.log(x) ** 2  #~
+    return jnp.log(x) ** 2  #~ several arguments give one value
 
 
 @refused(Inversion)
 def bell(x):
-    return jnp.exp(-(x**2) / 2)  #~
+    return jnp.exp(-(x**2) / 2)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def hypotenuse(x):
-    return jnp.hypot(x, 1.0)  #~
+    return jnp.hypot(x, 1.0)  #~ several arguments give one value
 
 
 @refused(Inversion)
 def sigmoid_derivative(x):
     p = jax.nn.sigmoid(x)
-    return p * (1 - p)  #~
+    return p * (1 - p)  #~ an unknown on both sides
 
 
 @refused(Dropped)
 def relu(x):
-    return jax.nn.relu(x)  #~
+    return jax.nn.relu(x)  #~ many inputs of
 
 
 @refused(Dropped)
 def relu6(x):
-    return jax.nn.relu6(x)  #~
+    return jax.nn.relu6(x)  #~ many inputs of
 
 
 @refused(Inversion)
 def gelu(x):
-    return jax.nn.gelu(x)  #~
+    return jax.nn.gelu(x)  #~ no rule to invert
 
 
 @refused(Inversion)
 def silu(x):
-    return jax.nn.silu(x)  #~
+    return jax.nn.silu(x)  #~ no rule to invert
 
 
 @refused(Dropped)
 def clip(x):
-    return jnp.clip(x, -1.0, 1.0)  #~
+    return jnp.clip(x, -1.0, 1.0)  #~ many inputs of
 
 
 @refused(Dropped)
 def maximum(x):
-    return jnp.maximum(x, 0.0)  #~
+    return jnp.maximum(x, 0.0)  #~ many inputs of
 
 
 @refused(Dropped)
 def minimum_with_known(x, w):
-    return jnp.minimum(x, w)  #~
+    return jnp.minimum(x, w)  #~ many inputs of
 
 
 @refused(Dropped)
 def rounded(x):
-    return jnp.round(x)  #~
+    return jnp.round(x)  #~ many inputs of
 
 
 @refused(Dropped)
 def floor(x):
-    return jnp.floor(x * 10)  #~
+    return jnp.floor(x * 10)  #~ many inputs of
 
 
 @refused(Dropped)
 def sign(x):
-    return jnp.sign(x)  #~
+    return jnp.sign(x)  #~ many inputs of
 
 
 @refused(Dropped)
 def cast_to_integer(x):
-    return x.astype(jnp.int32)  #~
+    return x.astype(jnp.int32)  #~ drops fractions
 
 
 @refused(Dropped, example=jax.ShapeDtypeStruct((3,), jnp.float64))
@@ -158,59 +158,59 @@ def cast_to_short_integer(x):
 
 @refused(Dropped)
 def comparison(x):
-    return x > 0  #~
+    return x > 0  #~ many inputs of
 
 
 @refused(Dropped)
 def remainder(x):
-    return x % 2  #~
+    return x % 2  #~ many inputs of
 
 
 @refused(Dropped)
 def floor_division(x):
-    return x // 2  #~
+    return x // 2  #~ many inputs of
 
 
 @refused(Dropped, example=INTEGERS)
 def even_multiplier(x):
-    return x * 2  #~
+    return x * 2  #~ even factor
 
 
 @refused(Dropped, call=(jnp.zeros(3, jnp.uint32),))
 def even_multiplier_seen_at_the_call(x):
-    return x * 6  #~
+    return x * 6  #~ even factor
 
 
 @refused(Dropped, example=INTEGERS)
 def integer_division(x):
-    return x // 3  #~
+    return x // 3  #~ many inputs of
 
 
 @refused(Inversion)
 def masked_bits(x):
-    return x & 0xFF  #~
+    return x & 0xFF  #~ no rule to invert
 
 
 @refused(Inversion)
 def set_bits(x, key):
-    return x | key  #~
+    return x | key  #~ no rule to invert
 
 
 @refused(Dropped, example=INTEGERS)
 def shifted_out(x):
-    return x << 3  #~
+    return x << 3  #~ many inputs of
 
 
 @refused(Dropped)
 def one_hot(x):
-    return jax.nn.one_hot(x, 4)  #~
+    return jax.nn.one_hot(x, 4)  #~ many inputs of
 
 
 @refused(Inversion)
 def phase(z):
-    return jnp.angle(z)  #~
+    return jnp.angle(z)  #~ no rule to invert
 
 
 @refused(Inversion)
 def nan_replaced(x):
-    return lax.select(jnp.isnan(x), jnp.zeros_like(x), jnp.isfinite(x))  #~
+    return lax.select(jnp.isnan(x), jnp.zeros_like(x), jnp.isfinite(x))  #~ an unknown on both sides

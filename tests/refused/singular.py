@@ -18,48 +18,48 @@ ZERO = 0.0
 
 @refused(Inversion)
 def times_zero(x):
-    return x * 0  #~
+    return x * 0  #~ zero
 
 
 @refused(Inversion)
 def times_captured_zero(x):
-    return x * ZERO + 1  #~
+    return x * ZERO + 1  #~ zero
 
 
 @refused(Inversion)
 def times_array_with_a_zero(x):
-    return x * jnp.array([1.0, 0.0])  #~
+    return x * jnp.array([1.0, 0.0])  #~ zero
 
 
 @refused(Inversion)
 def times_captured_array_with_a_zero(x):
-    return MASK * x  #~
+    return MASK * x  #~ zero
 
 
 @refused(Inversion)
 def times_numpy_array_with_a_zero(x):
-    return jnp.multiply(x, np.array([0.0, 2.0]))  #~
+    return jnp.multiply(x, np.array([0.0, 2.0]))  #~ zero
 
 
 @refused(Inversion)
 def times_zeros(x):
-    return x * jnp.zeros_like(x)  #~
+    return x * jnp.zeros_like(x)  #~ does not depend on the unknown
 
 
 @refused(Inversion)
 def minus_itself(x):
-    return x - x  #~
+    return x - x  #~ cancels here
 
 
 @refused(Inversion)
 def over_itself(x):
-    return x / x  #~
+    return x / x  #~ appears more than once
 
 
 @refused(Inversion)
 def cancelled_through_a_name(x):
     y = 2 * x + 1
-    return y - 2 * x  #~
+    return y - 2 * x  #~ cancels here
 
 
 @refused(Inversion)
@@ -69,60 +69,60 @@ def power_of_zero(x):
 
 @refused(Inversion)
 def base_of_one(x):
-    return 1.0**x  #~
+    return 1.0**x  #~ no real logarithm
 
 
 @refused(Inversion)
 def minus_its_mean(x):
-    return x - x.mean()  #~
+    return x - x.mean()  #~ an unknown on both sides
 
 
 @refused(Inversion)
 def minus_its_first_element(x):
-    return x - x[0]  #~
+    return x - x[0]  #~ an unknown on both sides
 
 
 @refused(Inversion)
 def plus_its_reverse(x):
-    return x + x[::-1]  #~
+    return x + x[::-1]  #~ an unknown on both sides
 
 
 @refused(Inversion)
 def singular_matrix(x):
-    return RANK_ONE @ x  #~
+    return RANK_ONE @ x  #~ the matrix is singular
 
 
 @refused(Inversion)
 def singular_matrix_in_text(x):
-    return jnp.array([[1.0, 1.0], [1.0, 1.0]]) @ x  #~
+    return jnp.array([[1.0, 1.0], [1.0, 1.0]]) @ x  #~ the matrix is singular
 
 
 @refused(Inversion)
 def wide_matrix(x):
-    return WIDE @ x  #~
+    return WIDE @ x  #~ only a square one
 
 
 @refused(Inversion, call=(jnp.ones(2), jnp.ones((2, 3))))
 def wide_matrix_argument(x, w):
-    return w @ x  #~
+    return w @ x  #~ square
 
 
 @refused(Inversion)
 def sum_and_its_double(pair):
     a, b = pair
-    return a + b, 2 * a + 2 * b  #~
+    return a + b, 2 * a + 2 * b  #~ cancels here
 
 
 @refused(Inversion)
 def standardised(x):
-    return (x - x.mean()) / x.std()  #~
+    return (x - x.mean()) / x.std()  #~ an unknown on both sides
 
 
 @refused(Inversion)
 def multiplied_by_zeroed_update(x):
-    return x.at[0].multiply(0.0)  #~
+    return x.at[0].multiply(0.0)  #~ a factor is zero
 
 
 @refused(Inversion)
 def xor_with_itself(x):
-    return x ^ x  #~
+    return x ^ x  #~ appears more than once

@@ -110,5 +110,5 @@ def matched(x):
 
 @refused(Refused)
 def assigned_into_a_buffer(x):
-    x[0] = x[0] * 2  #~
+    x[0] = x[0] * 2  #~ in place
     return x
