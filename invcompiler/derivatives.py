@@ -31,6 +31,7 @@ from invcompiler.ir.nodes import (
     Param,
     ParameterKind,
     Ref,
+    Star,
     Var,
 )
 from invcompiler.passes.adjoint_pairs import has_own_rule
@@ -83,7 +84,12 @@ class Target:
             for name, parameter in self.signature.parameters.items()
         )
         args = tuple(p.var for p in params if p.kind in _POSITIONAL)
-        named = tuple((p.var.name, p.var) for p in params if p.kind is ParameterKind.KEYWORD_ONLY)
+        args += tuple(Star(p.var) for p in params if p.kind is _VARIADIC)
+        named = tuple(
+            (p.var.name if p.kind is ParameterKind.KEYWORD_ONLY else None, p.var)
+            for p in params
+            if p.kind in (ParameterKind.KEYWORD_ONLY, ParameterKind.VAR_KEYWORD)
+        )
         out = Var("y")
         call = Apply(out, Ref(self.f, self.name, self.f), args, named)
         return Function(self.name, params, Block(tuple(p.var for p in params), (call,), out))

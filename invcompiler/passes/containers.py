@@ -59,10 +59,15 @@ def container(aval: Any) -> Container | None:
         return Container(dict, tuple(aval), tuple(aval.values()))
     if isinstance(aval, tuple) and hasattr(aval, "_fields"):
         return Container(kind, tuple(aval._fields), tuple(aval))
-    if dataclasses.is_dataclass(aval) and not isinstance(aval, type) and is_node(aval):
+    if dataclasses.is_dataclass(kind) and is_node(aval) and not _is_jax(kind):
         names = tuple(f.name for f in dataclasses.fields(aval))
         return Container(kind, names, tuple(getattr(aval, name) for name in names))
     return None
+
+
+def _is_jax(kind: type) -> bool:
+    """Whether `kind` is a class of JAX's own, such as the pullback that `jax.vjp` returns."""
+    return kind.__module__.split(".")[0] == "jax"
 
 
 def of_display(display: Display) -> Container:
@@ -111,5 +116,6 @@ __all__ = [
     "holds_function",
     "is_array",
     "is_inexact",
+    "is_node",
     "of_display",
 ]

@@ -23,6 +23,7 @@ from invcompiler.passes.containers import (
     Container,
     container,
     is_inexact,
+    is_node,
     of_display,
 )
 from invcompiler.passes.emission import Emission, reference
@@ -242,7 +243,7 @@ class Cotangents:
             form = of_display(bar)
         if isinstance(form, Container):
             return self._whole_items(bar, form, tree, readable, kept)
-        if form is None:
+        if form is None or form == "node":
             return self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
         return self._zero_leaf(form, tree, readable)
 
@@ -324,6 +325,8 @@ def _form(aval: Any) -> Container | str:
     box = container(aval)
     if box is not None:
         return Container(box.kind, box.keys, (None,) * len(box))
+    if is_node(aval):
+        return "node"
     if is_inexact(aval):
         return "inexact"
     return "exact" if isinstance(aval, jax.ShapeDtypeStruct | int | np.ndarray) else "static"

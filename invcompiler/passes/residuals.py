@@ -203,7 +203,8 @@ def described(equation: Equation | None) -> str | None:
         key = equation.args[1]
         name = key.value if isinstance(key, Const) else None
     elif isinstance(equation.fn, Ref):
-        name = _WORDS.get(equation.fn.value, equation.fn.spelling.split(".")[-1])
+        *module, last = equation.fn.spelling.split(".")
+        name = _WORDS.get(equation.fn.value, last if module else f"{last}_out")
     usable = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
     return name if usable else None  # type: ignore[return-value]
 
