@@ -11,12 +11,22 @@ from tests.programs.registry import PROGRAMS
 
 def over(law, where=lambda program: True):
     """Run a test once for every program that satisfies `where`; known gaps must fail."""
-    chosen = [_parameter(law, program) for program in PROGRAMS if where(program)]
+    chosen = [
+        _parameter(law, program, number)
+        for number, program in enumerate(PROGRAMS)
+        if where(program)
+    ]
     return pytest.mark.parametrize("program", chosen)
 
 
-def _parameter(law, program):
+# These are tried on every program in every run; the others on every third, and on all of them with `-m slow`.
+ALWAYS = {"corpus", "round trip", "ildj", "no ildj"}
+
+
+def _parameter(law, program, number):
     marks = [pytest.mark.xdist_group(program.name)]
+    if law not in ALWAYS and number % 3:
+        marks.append(pytest.mark.slow)
     if reason := gaps.reason(program, law):
         marks.append(pytest.mark.xfail(strict=True, reason=reason))
     return pytest.param(program, id=program.name, marks=marks)
