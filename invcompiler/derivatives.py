@@ -39,6 +39,7 @@ from invcompiler.passes.avals import Avals, abstract
 from invcompiler.passes.derivative_programs import (
     Subject,
     adjoint_program,
+    generic_subject,
     subject,
     tangent_program,
     value_and_grad_program,
@@ -185,6 +186,17 @@ class Derivative(Generated):
             annotate(error, specialised.program.text)
             raise
 
+    @property
+    def program(self) -> Program:
+        """The program that was called last; before the first call, the one that holds for arguments of any shape."""
+        with self._cache.lock:
+            self._refresh()
+            if self._cache.programs:
+                return list(self._cache.programs.values())[-1].program
+            if not isinstance(self._generic, Program):
+                self._generic = self._maker.generic_program()
+        return super().program
+
     def function_for(self, args: tuple, kwargs: dict[str, Any]) -> Function:
         """Return the IR of this function for arguments that look like these: for derivatives of derivatives."""
         return self._maker.program(args, kwargs)[0]
@@ -235,6 +247,19 @@ class Maker:
     # ---- what `Generated` asks ----
 
     def generic(self) -> InvcompilerError:
+        return self._not_yet()
+
+    def generic_program(self) -> Program | InvcompilerError:
+        """Return the program that holds for arguments of any shape, or why there is none."""
+        if self.target.function is None:
+            return self._not_yet()
+        try:
+            function = self.write(generic_subject(self.target.function))
+        except InvcompilerError:
+            return self._not_yet()
+        return self._program(function)
+
+    def _not_yet(self) -> InvcompilerError:
         return InvcompilerError(
             f"`{self.name}` is written for the shapes of its arguments, and has not been called yet",
             function=self.target.name,
@@ -259,12 +284,15 @@ class Maker:
     def specialise(self, arguments: dict[str, Any]) -> Program:
         args, kwargs = _split(self.signature, arguments)
         function, can_jit = self.program(args, kwargs)
-        rests_on = () if self.target.function is None else (self.target.function,)
-        program = program_of(dataclasses.replace(function, doc=self.doc), rests_on)
+        program = self._program(function)
         self.captures.update({place_of(capture): capture for _, capture in program.text.captures})
         if not can_jit:
             self.concrete.append(program)
         return program
+
+    def _program(self, function: Function) -> Program:
+        rests_on = () if self.target.function is None else (self.target.function,)
+        return program_of(dataclasses.replace(function, doc=self.doc), rests_on)
 
     def reduce(self) -> Any:
         return _rebuilt, (type(self), self.target.f, self.argnums, self.options)
@@ -284,8 +312,10 @@ class ValueAndGradMaker(Maker):
 
     def write(self, of: Subject) -> Function:
         has_aux = self.options.get("has_aux", False)
-        _check_scalar(self.target.name, of, has_aux)
         chosen = self.vars(of)
+        if of.avals.generic:
+            return value_and_grad_program(of, chosen, self.single, self.value, has_aux)
+        _check_scalar(self.target.name, of, has_aux)
         for number, var in zip(self.chosen, chosen, strict=True):
             _check_inexact(self.suffix, number, of.avals.aval(var), self.options)
         return value_and_grad_program(of, chosen, self.single, self.value, has_aux)
@@ -361,6 +391,9 @@ class TangentMaker(Maker):
         primals, _ = (*args, *kwargs.values())
         of, can_jit = self.target.subject(tuple(primals), {})
         return tangent_program(of, self.vars(of), len(primals)), can_jit
+
+    def write(self, of: Subject) -> Function:
+        return tangent_program(of, self.vars(of), len(of.params))
 
 
 class Tangent:

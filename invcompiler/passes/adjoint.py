@@ -73,6 +73,8 @@ class Walk:
 
     def block(self, block: Block) -> None:
         self.forward.functions.update(local_pullbacks(block))
+        if self.forward.generic:
+            self.forward.functions.update(called(block))
         for equation in block.equations:
             self.equation(equation)
 
@@ -130,6 +132,19 @@ def local_pullbacks(block: Block) -> set[Var]:
             and escaping.isdisjoint(pulls)
         ):
             found.update((var, *pulls))
+    return found
+
+
+def called(block: Block) -> set[Var]:
+    """Return the vars of `block` that hold functions, for they are called, or what `x.at` is, as far as the text shows it."""
+    found: set[Var] = set()
+    for equation in block.equations:
+        if isinstance(equation, Apply) and isinstance(equation.fn, Var):
+            found.add(equation.fn)
+        if _calls(equation, getattr) and equation.args[1] == Const("at"):  # type: ignore[union-attr]
+            found.add(equation.outs[0])
+        if _calls(equation, operator.getitem) and equation.args[0] in found:  # type: ignore[union-attr]
+            found.add(equation.outs[0])
     return found
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from invcompiler.ir.build import literal
 from invcompiler.ir.nodes import (
     Apply,
     Const,
@@ -27,6 +28,7 @@ from invcompiler.passes.emission import Emission
 from invcompiler.passes.jax_derivatives import vjp_of_call, vjp_of_opaque
 from invcompiler.passes.rule_templates import inline_template
 from invcompiler.rules import adjoint_elementwise, adjoint_linear, adjoint_structural
+from invcompiler.rules.adjoint_helpers import unbroadcast
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
 from invcompiler.rules.canonical import Call, canonical
 
@@ -72,6 +74,10 @@ def projection(walk: Walk, equation: Apply) -> Pullback | None:
         box, number = found
         walk.forward.keep(equation)
         return lambda cots: _give_item(cots, source, box, number, cots.take(equation.out))
+    if walk.forward.generic and isinstance(key, Const) and isinstance(key.value, str):
+        if fn.value is operator.getitem:
+            walk.forward.keep(equation)
+            return lambda cots: cots.give_field(source, key.value, cots.take(equation.out))
     is_array = walk.forward.ask(lambda x: isinstance(x, jax.ShapeDtypeStruct), source)
     if is_array is None or not is_array.value or fn.value is getattr:
         return None
@@ -210,6 +216,9 @@ def by_rules(walk: Walk, equation: Apply) -> Pullback | None:
     if not all(rule is not None and applies(walk.forward, rule, call) for rule in rules):
         return None
     walk.forward.keep(equation)
+    walk.forward.arrays.update(_arrays(call))
+    if call.fn is not jnp.split:
+        walk.forward.arrays.add(equation.out)
 
     def pullback(cots: Cotangents) -> None:
         y_bar = cots.bars.pop(equation.out, ZERO)
@@ -223,18 +232,42 @@ def by_rules(walk: Walk, equation: Apply) -> Pullback | None:
     return pullback
 
 
+def _arrays(call: Call) -> list[Var]:
+    """Return the operands that are arrays: not lists of them."""
+    return [tree for tree in call.arguments.values() if isinstance(tree, Var)]
+
+
 def applies(emit: Emission, rule: AdjointRule, call: Call) -> bool:
-    if not rule.holomorphic and not _is_real(emit, call):
+    if emit.generic:
+        if rule.real_only or not _holds_generally(rule, call):
+            return False
+    elif not rule.holomorphic and not _is_real(emit, call):
         return False
     if rule.argument == "arrays" and not isinstance(call.arguments["arrays"], Display):
         return call.fn is jnp.stack and call.arguments["axis"] == Const(0)
-    if rule.condition is None:
+    if rule.condition is None or emit.generic:
         return True
     known = emit.ask(
         lambda *values: rule.condition(**dict(zip(call.arguments, values, strict=True))),
         *call.arguments.values(),
     )
     return known is not None and bool(known.value)
+
+
+class _Unknown:
+    """Stands for an operand of which nothing is known: a condition that asks it anything fails."""
+
+
+def _holds_generally(rule: AdjointRule, call: Call) -> bool:
+    """Whether the condition of a rule holds for what the text shows of the operands, whatever arrays there are."""
+    if rule.condition is None:
+        return True
+    shown = {name: literal(tree) for name, tree in call.arguments.items()}
+    values = {name: _Unknown() if v is None else v[0] for name, v in shown.items()}
+    try:
+        return bool(rule.condition(**values))
+    except (AttributeError, TypeError, ValueError):
+        return False  # it asks for a shape
 
 
 def _is_real(emit: Emission, call: Call) -> bool:
@@ -270,9 +303,15 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
         bar = emit.call(operator.mul, given, slope)
     else:
         bar = inline_template(emit, rule.template, values)
-    if not rule.pointwise:
+    if not rule.pointwise or (emit.generic and is_alone(call, rule.argument)):
         return bar
     return settle(cots, bar, operand, out, spread)
+
+
+def is_alone(call: Call, argument: str) -> bool:
+    """Whether an argument is the only one that may be an array, so that the value has its shape."""
+    others = (tree for name, tree in call.arguments.items() if name != argument)
+    return call.fn is not jnp.astype and all(literal(tree) is not None for tree in others)
 
 
 def _split_slabs(cots: Cotangents, call: Call, out: Var, bar: Display) -> Bar | None:
@@ -307,7 +346,7 @@ def settle(cots: Cotangents, bar: Tree, operand: Tree, out: Var, spread: bool = 
     emit = cots.emit
     known = emit.ask(_summed_axes, operand, out)
     if known is None:
-        return emit.call(sum_to_shape, bar, emit.call(jnp.shape, operand))
+        return emit.call(unbroadcast, bar, operand)
     leading, kept = known.value
     bar = _cast(emit, bar, operand, out)
     if leading is None:
@@ -361,13 +400,6 @@ def _axes(axes: tuple[int, ...]) -> Tree:
     if len(axes) == 1:
         return Const(axes[0])
     return Display(tuple, tuple(map(Const, axes)))
-
-
-def sum_to_shape(x_bar, shape):
-    """Return `x_bar` summed over the axes along which an operand of `shape` was broadcast."""
-    extra = x_bar.ndim - len(shape)
-    axes = [i + extra for i, n in enumerate(shape) if n == 1 and x_bar.shape[i + extra] != 1]
-    return jnp.sum(x_bar, axis=(*range(extra), *axes), keepdims=True).reshape(shape)
 
 
 # ---- calls of other functions --------------------------------------------------------------------

@@ -42,9 +42,10 @@ from invcompiler.passes.activity import item_trees
 from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
-from invcompiler.passes.emission import Emission, reference
+from invcompiler.passes.emission import Emission, NeedsShapes, reference
 from invcompiler.passes.fresh import fresh_block
 from invcompiler.passes.residuals import Kept, choose, invariant
+from invcompiler.rules.adjoint_helpers import items_like
 
 _PYTHON = (LoopKind.FOR, LoopKind.COMPREHENSION)
 _FULL_BACKWARDS = Slice(Const(None), Const(None), Const(-1))
@@ -148,7 +149,8 @@ def _back(walk: Walk, inner: Walk, loop: Loop) -> Back:
 def _item_bar(loop: Loop, place: int, bar: Tree) -> Tree:
     """Return what is collected for an item: of a dict's key and value, the value's cotangent."""
     if loop.kind in _PYTHON and view(loop, place) == "items":
-        assert isinstance(bar, Display)
+        if not isinstance(bar, Display):
+            raise NeedsShapes("the items of a dict decide what its cotangent is")
         return bar.items[1]
     return bar
 
@@ -307,7 +309,8 @@ def _options(emit: Emission, loop: Loop, kind: LoopKind, iterable: Iter | None) 
     if length is None:
         leaf = next(iter(item_trees(loop)))
         known = emit.ask(lambda xs: jnp.shape(jax.tree.leaves(xs)[0])[0], leaf)
-        assert known is not None
+        if known is None:
+            raise NeedsShapes("the number of steps of a scan is that of its arrays")
         length = Const(known.value)
     return (*options, ("length", length))
 
@@ -325,7 +328,7 @@ def _iterable(
     n = len(loop.init)
     python = loop.kind in _PYTHON
     every = list(_parts(emit, _walked(loop)))
-    _refuse_unequal(emit, loop, every)
+    equal = _are_equal(emit, loop, every)
     wanted = [
         (part, var)
         for part, var in zip(every, loop.body.params[n:], strict=True)
@@ -340,10 +343,10 @@ def _iterable(
     if not parts:
         return None, ()
     backwards = sequential != _runs_backwards(loop)
-    if python and backwards:
+    if python and backwards and equal:
         parts = [_reversed(part) for part in parts]
     whole: Iter = parts[0] if len(parts) == 1 else Zip(tuple(parts))
-    if not python and backwards and loop.kind is not LoopKind.MAP:
+    if backwards and loop.kind is not LoopKind.MAP and not (python and equal):
         whole = Reversed(whole)
     return whole, tuple(params)
 
@@ -355,19 +358,36 @@ def _walked(loop: Loop) -> Iter | None:
     return loop.iterable
 
 
-def _refuse_unequal(emit: Emission, loop: Loop, parts: list[Iter]) -> None:
-    """Containers that are zipped must be of one length: from the end, others would not meet the same way."""
-    values = [part.part if isinstance(part, Reversed) else part for part in parts]
-    trees = [part.value for part in values if isinstance(part, Each)]
-    if loop.kind not in _PYTHON or len(trees) < 2:
-        return
-    known = emit.ask(lambda *xs: len({_length(x) for x in xs}) == 1, *trees)
-    if known is None or not known.value:
+def _are_equal(emit: Emission, loop: Loop, parts: list[Iter]) -> bool:
+    """Whether what a Python loop walks together is of one length, so that each part can be walked from its end.
+
+    Raises UnsupportedSyntaxError if it is not. Where that is not known, the steps are reversed, not the parts.
+    """
+    if loop.kind not in _PYTHON or len(parts) < 2:
+        return True
+    lengths = [_length_of(emit, part) for part in parts]
+    if None in lengths:
+        return False
+    if len(set(lengths)) > 1:
         raise UnsupportedSyntaxError(
             "the containers that this loop walks together are not of one length",
             span=loop.span,
             hint="cut them to one length before the loop",
         )
+    return True
+
+
+def _length_of(emit: Emission, part: Iter) -> int | None:
+    match part:
+        case Reversed():
+            return _length_of(emit, part.part)
+        case Range():
+            known = emit.ask(lambda *b: len(range(*b)), part.start, part.stop, part.step)
+        case Each():
+            known = emit.ask(_length, part.value)
+        case _:
+            return None
+    return None if known is None else known.value
 
 
 def _length(aval: Any) -> int:
@@ -424,7 +444,9 @@ def _regrouped(
     backwards = sequential != isinstance(each, Reversed)
     ordered = emit.apply(GETITEM, (bars, _FULL_BACKWARDS)) if backwards else bars
     known = emit.ask(_form, source)
-    form = None if known is None else known.value
+    if known is None:
+        return emit.call(items_like, source, ordered)
+    form = known.value
     if form == "array":
         return emit.call(jnp.stack, ordered)
     if form == "tuple":

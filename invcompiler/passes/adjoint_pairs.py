@@ -35,7 +35,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.adjoint import Pullback, Walk, reverse
-from invcompiler.passes.avals import _same, abstract_run
+from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.dead_code import dead_code
@@ -160,7 +160,7 @@ class Pairs:
 
     def _make(self, function: Function, active: tuple[int, ...], runs: list) -> Pair | None:
         try:
-            avals = abstract_run(function, runs)
+            avals = abstract_run(function, runs) if runs else Avals(generic=True)
         except CONCRETE:
             return None  # it is run on values, by jax.vjp
         params = [param.var for param in function.params]
@@ -291,6 +291,8 @@ def runs_of(emit: Emission, function: Function, bound: dict[Var, Tree]) -> list 
     """Return what the arguments look like, each time that the call is met."""
     trees = [bound[param.var] for param in function.params]
     met: list = []
+    if emit.generic:
+        return met if _is_plain(function, ()) else None
 
     def note(*values: Any) -> None:
         given = (values, {})

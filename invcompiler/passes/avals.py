@@ -57,6 +57,7 @@ class Avals:
     """
 
     met: dict[Var, dict[Path, Any]] = field(default_factory=dict)
+    generic: bool = False  # nothing is known: what is emitted must hold for arguments of any shape
 
     def ask(self, question: Callable[..., Any], *trees: Tree) -> Known | None:
         """Return `question(*abstract values)` if it has one answer in every meeting of the vars of `trees`."""

@@ -26,7 +26,7 @@ from invcompiler.passes.containers import (
     is_node,
     of_display,
 )
-from invcompiler.passes.emission import Emission, reference
+from invcompiler.passes.emission import Emission, NeedsShapes, reference
 from invcompiler.rules.adjoint_registry import Spread
 
 ZERO = Const(None)
@@ -55,7 +55,15 @@ class Slabs:
     parts: tuple[Slab, ...]
 
 
-Bar = Tree | Slabs | Spread
+@dataclass(frozen=True)
+class Fields:
+    """Cotangents of some items of the dict `var`, of which no more is known."""
+
+    var: Var
+    items: tuple[tuple[str, Bar], ...]
+
+
+Bar = Tree | Slabs | Spread | Fields
 
 
 class Cotangents:
@@ -91,6 +99,18 @@ class Cotangents:
             case _:
                 assert not any(map(self.active, leaves(tree))), tree
 
+    def give_field(self, var: Var, key: str, bar: Tree) -> None:
+        """Add `bar` to the cotangent of item `key` of a dict."""
+        if bar == ZERO or not self.active(var):
+            return
+        here = self.bars.get(var, ZERO)
+        if not isinstance(here, Fields):
+            self.bars[var] = self.add(here, Fields(var, ((key, bar),)), var)
+            return
+        items = dict(here.items)
+        items[key] = self.dense(self.add(items.get(key, ZERO), bar))
+        self.bars[var] = Fields(var, tuple(items.items()))
+
     def _give_starred(self, tree: Display, bar: Tree) -> None:
         """Deal the items of `bar` out to a display such as `(first, *rest)`."""
         place = 0
@@ -102,7 +122,8 @@ class Cotangents:
                 place += 1
                 continue
             known = self.emit.ask(_starred_form, item.value)
-            assert known is not None, "the length of a starred value"
+            if known is None:
+                raise NeedsShapes("the length of a starred value decides what its cotangent is")
             kind, count = known.value
             items = tuple(self.item(bar, box, place + i) for i in range(count))
             self.give(item.value, Display(kind, items))
@@ -142,7 +163,7 @@ class Cotangents:
                 return joined
         if isinstance(a, Spread) and isinstance(b, Spread):
             return Spread(self.emit.call(operator.add, a.value, b.value), a.shape)
-        a, b = (self.dense(bar) if isinstance(bar, Slabs) else bar for bar in (a, b))
+        a, b = (self.dense(bar) if isinstance(bar, Slabs | Fields) else bar for bar in (a, b))
         if isinstance(a, Spread) or isinstance(b, Spread):
             a, b = (bar.value if isinstance(bar, Spread) else bar for bar in (a, b))
         if isinstance(a, Display) or isinstance(b, Display):
@@ -155,6 +176,9 @@ class Cotangents:
         return self.emit.call(operator.add, a, b, name=name)
 
     def _is_container(self, var: Var | None) -> bool:
+        """Whether `var` is a container, or may be one."""
+        if self.emit.generic:
+            return var not in self.emit.arrays
         known = self.emit.ask(lambda x: not jax.tree_util.all_leaves([x]), var) if var else None
         return known is not None and known.value
 
@@ -183,6 +207,11 @@ class Cotangents:
         match bar:
             case Slabs():
                 return self._joined(bar)
+            case Fields():
+                zeros = self.emit.call(jax.tree.map, reference(jnp.zeros_like), bar.var)
+                values = tuple(self.dense(value) for _, value in bar.items)
+                known = Display(dict, values, tuple(key for key, _ in bar.items))
+                return self.emit.call(operator.or_, zeros, known)
             case Spread():
                 return self.emit.call(jnp.broadcast_to, bar.value, shape_tree(bar.shape))
             case _:

@@ -33,7 +33,7 @@ from invcompiler.passes.avals import Avals, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name, dtype_ref
 from invcompiler.passes.dead_code import dead_code
-from invcompiler.passes.emission import Emission
+from invcompiler.passes.emission import Emission, NeedsShapes
 from invcompiler.passes.fresh import inline_closures, named
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
@@ -62,6 +62,17 @@ def subject(function: Function, args: tuple, kwargs: dict[str, Any]) -> Subject:
     function = _with_constants(function, args, kwargs)
     avals = abstract_run(function, [(args, kwargs)])
     return Subject(settle_branches(function, avals), avals)
+
+
+def generic_subject(function: Function) -> Subject:
+    """Return `function` prepared for arguments of which nothing is known.
+
+    Raises NeedsShapes if it takes a variable number of them.
+    """
+    if any(p.kind in (_VAR_POSITIONAL, ParameterKind.VAR_KEYWORD) for p in function.params):
+        raise NeedsShapes("the number of arguments decides what their cotangents are")
+    function = replace(function, body=inline_closures(function.body))
+    return Subject(function, Avals(generic=True))
 
 
 def _fixed(function: Function, given: int, names: tuple[str, ...]) -> Function:
@@ -153,7 +164,8 @@ def adjoint_pair(of: Subject, chosen: Sequence[Var], single: bool) -> tuple[Func
     forward = _forward(of, walk, Display(tuple, residuals), pairs)
     source = Var("residuals")
     inner = Emission(of.avals)
-    items = inner.items(source, len(residuals), [var.name for var in residuals])
+    wishes = [var.name or walk.forward.names.get(var) for var in residuals]
+    items = inner.items(source, len(residuals), wishes)
     body = Block((source, bar), (*inner.equations, *kept.views, *block.equations), block.result)
     values = dict(zip(residuals, items, strict=True))
     body = map_block(lambda var: values.get(var, var), body)
@@ -308,6 +320,7 @@ __all__ = [
     "Subject",
     "adjoint_pair",
     "adjoint_program",
+    "generic_subject",
     "pullback_program",
     "subject",
     "tangent_program",

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from invcompiler.errors import InvcompilerError
 from invcompiler.ir.build import Builder, as_tree, literal
 from invcompiler.ir.evaluate import evaluate
 from invcompiler.ir.nodes import (
@@ -49,6 +50,10 @@ _SHAPE_FUNCTIONS: dict[Any, Callable[[Any], Any]] = {
 _SHAPE_MODULES = {"builtins", "math", "_operator", "operator"}
 
 
+class NeedsShapes(InvcompilerError):
+    """A derivative that can be written only for arguments of known shapes."""
+
+
 class Emission(Builder):
     """A `Builder` that knows the abstract values of vars and runs what depends on them alone."""
 
@@ -58,6 +63,7 @@ class Emission(Builder):
         self.made: dict[Var, Apply] = parent.made if parent else {}
         self.names: dict[Var, str] = parent.names if parent else {}
         self.functions: set[Var] = parent.functions if parent else set()
+        self.arrays: set[Var] = parent.arrays if parent else set()
 
     def nested(self) -> Emission:
         return Emission(self.avals, self)
@@ -138,6 +144,10 @@ class Emission(Builder):
             return True
         known = self.ask(holds_function, var)
         return known is not None and known.value
+
+    @property
+    def generic(self) -> bool:
+        return self.avals.generic
 
     def aval(self, tree: Tree) -> Any:
         known = self.ask(lambda value: value, tree)

@@ -43,8 +43,8 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.text import show
 from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.activity import item_trees, useful, varying
-from invcompiler.passes.adjoint import local_pullbacks
-from invcompiler.passes.adjoint_calls import applies, canonical_call, projected
+from invcompiler.passes.adjoint import called, local_pullbacks
+from invcompiler.passes.adjoint_calls import applies, canonical_call, is_alone, projected
 from invcompiler.passes.adjoint_loops import view
 from invcompiler.passes.adjoint_pairs import callee, positional, runs_of
 from invcompiler.passes.avals import Avals, _same, abstract_run
@@ -102,6 +102,8 @@ class Forward:
 
     def block(self, block: Block) -> None:
         self.emit.functions.update(local_pullbacks(block))
+        if self.emit.generic:
+            self.emit.functions.update(called(block))
         for equation in block.equations:
             self.equation(equation)
 
@@ -181,7 +183,8 @@ def _rules(walk: Forward, equation: Apply) -> bool:
         name = dot_name(equation.out) if rule is rules[-1] else None
         total = part if total is None else walk.emit.call(operator.add, total, part, name=name)
     if total is not None:
-        dot = _filled(walk, total, equation.out)
+        alone = walk.emit.generic and len(rules) == 1 and is_alone(call, rules[0].argument)
+        dot = total if alone else _filled(walk, total, equation.out)
         walk.emit.wish(dot, dot_name(equation.out))
         walk.dots[equation.out] = dot
     return True
@@ -202,7 +205,7 @@ def _part(walk: Forward, rule: AdjointRule, call: Call, equation: Apply) -> Tree
     if walk.dot(operand) == ZERO:
         return ZERO
     dot = walk.whole(operand)
-    if rule.pointwise:
+    if rule.pointwise and not (walk.emit.generic and call.fn is jnp.astype):
         values = {**call.arguments, rule.output: equation.out, "y_bar": dot}
         found = inline_template(walk.emit, rule.template, values)
         return walk.emit.call(operator.mul, dot, found) if rule.elementwise else found
@@ -220,7 +223,7 @@ def _filled(walk: Forward, dot: Tree, out: Var) -> Tree:
         return dot
     known = walk.emit.ask(_look, dot, out)
     if known is None:
-        return dot
+        return walk.emit.call(jnp.broadcast_to, dot, walk.emit.call(jnp.shape, out))
     (shape, dtype), (wanted, kind) = known.value
     if shape != wanted:
         dot = walk.emit.call(jnp.broadcast_to, dot, shape_tree(wanted))
@@ -311,7 +314,7 @@ class Twins:
 
     def _make(self, function: Function, active: tuple[int, ...], runs: list) -> Twin | None:
         try:
-            avals = abstract_run(function, runs)
+            avals = abstract_run(function, runs) if runs else Avals(generic=True)
         except CONCRETE:
             return None  # it is run on values, by jax.jvp
         params = [param.var for param in function.params]
@@ -394,7 +397,8 @@ def _started(walk: Forward, loop: Loop, number: int) -> Tree:
     """Return the tangent that a carried value starts with: of its final value's form, if it starts as a constant."""
     tangents = Cotangents(walk.emit, walk.active)
     tree = loop.init[number]
-    model = tree if any(leaves(tree)) else loop.outs[number]
+    shown = walk.emit.generic or any(leaves(tree))
+    model = tree if shown else loop.outs[number]
     return tangents.whole(walk.dot(tree), model, lambda var: var is not loop.outs[number])
 
 
@@ -446,7 +450,8 @@ def _branch(walk: Forward, branch: Branch) -> None:
         inner = walk.nested()
         inner.block(block)
         results = block.result.items  # type: ignore[union-attr]
-        model = lambda i, results=results: results[i] if any(leaves(results[i])) else branch.outs[i]
+        shown = lambda tree: walk.emit.generic or any(leaves(tree))
+        model = lambda i, results=results: results[i] if shown(results[i]) else branch.outs[i]
         dots = tuple(
             Cotangents(inner.emit, walk.active).whole(inner.dot(results[i]), model(i))
             for i in active

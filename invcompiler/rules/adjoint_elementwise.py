@@ -114,7 +114,7 @@ def _(y):
     return -y * y
 
 
-@slope(jnp.abs)
+@slope(jnp.abs, real_only=True)
 def _(x):
     return jnp.sign(x)
 
@@ -154,7 +154,7 @@ def _(y_bar, condition):
     return jnp.where(condition, 0, y_bar)
 
 
-@pointwise(jnp.real)
+@pointwise(jnp.real, real_only=True)
 def _(y_bar):
     return y_bar
 

@@ -27,6 +27,7 @@ class AdjointRule:
     emits         `template(emit, arguments, y, y_bar)` builds the code itself
     linear        `fn` is linear in `argument`: its tangent is `fn` of the tangent
     holomorphic   right for complex numbers as well
+    real_only     wrong for them; of others, that is not known
     condition     abstract arguments -> whether the rule applies
     output        what the template calls the output
     """
@@ -39,6 +40,7 @@ class AdjointRule:
     emits: bool = False
     linear: bool = False
     holomorphic: bool = False
+    real_only: bool = False
     condition: Callable[..., bool] | None = None
     output: str = "y"
 

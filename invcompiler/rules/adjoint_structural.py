@@ -213,7 +213,7 @@ def _reduction(shape: tuple, axis: Any, keepdims: bool) -> tuple[tuple, bool]:
     return shape, not keepdims and reduced != list(range(len(reduced)))
 
 
-@built_in(jnp.broadcast_to, "array", **LINEAR)
+@built_in(jnp.broadcast_to, "array", condition=lambda array, **_: array.shape is not None, **LINEAR)
 def _(y_bar, array):
     return summed_to(y_bar, array.shape)
 
