@@ -1,5 +1,7 @@
 """What the laws run under: double precision, and all laws of one program in one process."""
 
+import collections
+
 import jax
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +18,28 @@ settings.register_profile(
 settings.register_profile(
     "thorough", max_examples=1000, deadline=None, suppress_health_check=SLOW, print_blob=True
 )
+
+
+# Files that try every pass on every program: a quick run takes every fourth of their tests.
+WIDE = {
+    "tests/schedule/test_analyses_over_programs.py",
+    "tests/passes/test_corpus.py",
+    "tests/backend/test_forward_text.py",
+    "tests/derivatives/test_shared_programs.py",
+    "tests/derivatives/test_functions.py",
+    "tests/mutation/test_laws_notice.py",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    numbers = collections.Counter()
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        if file in WIDE:
+            numbers[file] += 1
+            if numbers[file] % 4:
+                item.add_marker(pytest.mark.slow)
 
 
 def pytest_configure(config):
