@@ -20,12 +20,13 @@ import jax
 import jax.numpy as jnp
 
 from invcompiler.backend import imports
+from invcompiler.backend.expressions import Spelling
 from invcompiler.backend.helpers import Helper, Sources, plain_function, read_helper
 from invcompiler.backend.imports import Import
 from invcompiler.backend.names import UNAVAILABLE
-from invcompiler.backend.nest import blocks, direct
+from invcompiler.backend.pieces import has_syntax, is_number, literal
+from invcompiler.backend.structure import blocks, direct
 from invcompiler.backend.substitute import fresh_name, stored_anywhere
-from invcompiler.backend.to_ast import Spelling, has_syntax, is_number, literal
 from invcompiler.ir.nodes import (
     Apply,
     Block,

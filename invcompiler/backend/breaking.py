@@ -21,26 +21,14 @@ from invcompiler.backend.docs import (
     When,
     print_doc,
 )
-
-_ATTRIBUTE, _POWER, _INVERSION, _PRODUCT, _SUM, _SHIFT, _AND, _XOR, _OR = range(1, 10)
-_COMPARISON, _BOOLEAN, _CONDITIONAL = range(10, 13)
-_LOOSENESS = {
-    ast.Pow: _POWER,
-    ast.Mult: _PRODUCT,
-    ast.MatMult: _PRODUCT,
-    ast.Mod: _PRODUCT,
-    ast.Div: _PRODUCT,
-    ast.FloorDiv: _PRODUCT,
-    ast.Add: _SUM,
-    ast.Sub: _SUM,
-    ast.LShift: _SHIFT,
-    ast.RShift: _SHIFT,
-    ast.BitAnd: _AND,
-    ast.BitXor: _XOR,
-    ast.BitOr: _OR,
-}
-_BRACKETED = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+from invcompiler.backend.omission import (
+    BOOLEAN,
+    BRACKETED,
+    COMPARISON,
+    COMPREHENSIONS,
+    LOOSENESS,
+    Omission,
+)
 
 
 class _Level:
@@ -171,7 +159,7 @@ class _Statement:
         mark = Mark()
         if needs is _Needs.BEST_FIT:
             return Parenthesized(self.bare(node, _Level(mark), -1), mark)
-        if _Omission(self).allows(node):
+        if Omission(self.is_parenthesized).allows(node):
             return _optional(self.bare(node, _Level(mark), -1), mark)
         return _in_parentheses_if_broken(self.bare(node, _INSIDE, -1))
 
@@ -329,7 +317,7 @@ class _Statement:
         return self.brackets("{", _commas(parts, True), "}", level)
 
     def comprehension(self, node: ast.expr, level: _Level) -> Doc:
-        assert isinstance(node, _COMPREHENSIONS)
+        assert isinstance(node, COMPREHENSIONS)
         brackets = {ast.ListComp: ("[", "]"), ast.GeneratorExp: ("(", ")")}
         left, right = brackets.get(type(node), ("{", "}"))
         if isinstance(node, ast.DictComp):
@@ -373,7 +361,7 @@ class _Statement:
             doc = self.bare(body, level, floor)
             inside: list[Doc] = ["(", Indent([Line.HARD, doc]), Line.HARD, ")"]
             return head, Choice((doc, Group(doc, always_broken=True), inside))
-        if isinstance(body, (ast.Tuple, *_BRACKETED)):
+        if isinstance(body, (ast.Tuple, *BRACKETED)):
             return head, self.bare(body, level, floor)
         return head, _in_parentheses_if_broken(self.bare(body, _INSIDE, floor))
 
@@ -504,109 +492,6 @@ class _Needs:
     BEST_FIT = "best fit"
 
 
-class _Omission:
-    """Whether a chain may stand without parentheses if the brackets at its start or end can break instead.
-
-    The rule is Black's: at most one operator of the loosest kind, and brackets that are not empty first or last.
-    """
-
-    def __init__(self, statement: _Statement):
-        self.statement = statement
-        self.loosest = 0
-        self.count = 0
-        self.brackets = False
-        self.first: ast.expr | None = None
-        self.begun = False
-        self.last: ast.expr | None = None
-
-    def allows(self, node: ast.expr) -> bool:
-        self._inside(node)
-        if not self.brackets or self.count > 1:
-            return False
-        if self.loosest in (0, _ATTRIBUTE):
-            return True
-        return any(
-            expr is not None and not isinstance(expr, ast.Subscript) and self._has_content(expr)
-            for expr in (self.last, self.first)
-        )
-
-    def _has_content(self, node: ast.expr) -> bool:
-        """Whether `node` ends in brackets that hold something."""
-        match node:
-            case ast.Call(args=args, keywords=keywords):
-                own = bool(args or keywords)
-            case ast.List(elts=items) | ast.Set(elts=items) | ast.Tuple(elts=items):
-                own = bool(items)
-            case ast.Dict(values=values):
-                own = bool(values)
-            case _:
-                own = isinstance(node, (ast.Subscript, *_COMPREHENSIONS))
-        return own or self.statement.is_parenthesized(node, -1)
-
-    def _has_brackets(self, node: ast.expr) -> bool:
-        kinds = (ast.Call, ast.Subscript, ast.Tuple, *_BRACKETED)
-        return isinstance(node, kinds) or self.statement.is_parenthesized(node, -1)
-
-    def _operator(self, looseness: int, count: int = 1) -> None:
-        if looseness > self.loosest:
-            self.loosest, self.count = looseness, count
-        elif looseness == self.loosest:
-            self.count += count
-
-    def _visit(self, node: ast.expr) -> None:
-        self.last = node
-        if self.statement.is_parenthesized(node, -1):
-            self.brackets = True
-        else:
-            self._inside(node)
-        if not self.begun:
-            self.begun, self.first = True, node
-
-    def _inside(self, node: ast.expr) -> None:
-        match node:
-            case ast.Call(func=inner) | ast.Subscript(value=inner):
-                self.brackets = True
-                self._visit(inner)
-                self.last = node
-            case ast.Attribute(value=inner):
-                self._visit(inner)
-                if self._has_brackets(inner):
-                    self._operator(_ATTRIBUTE)
-                self.last = node
-            case ast.Name() | ast.Constant() | ast.JoinedStr():
-                return
-            case ast.Tuple() | ast.GeneratorExp():
-                self.brackets = True
-            case _ if isinstance(node, _BRACKETED):
-                self.brackets = True
-            case _:
-                self._operators_of(node)
-
-    def _operators_of(self, node: ast.expr) -> None:
-        match node:
-            case ast.BoolOp(values=values):
-                self._operator(_BOOLEAN, len(values) - 1)
-            case ast.BinOp(op=op):
-                self._operator(_LOOSENESS[type(op)])
-            case ast.IfExp():
-                self._operator(_CONDITIONAL, 2)
-            case ast.Compare(ops=ops):
-                self._operator(_COMPARISON, len(ops))
-            case ast.UnaryOp(op=op):
-                if isinstance(op, ast.Invert):
-                    self._operator(_INVERSION)
-                self.begun = True
-            case ast.Lambda() | ast.Starred():
-                self.begun = True
-        for child in _in_order(node):
-            self._visit(child)
-
-
-def _in_order(node: ast.expr) -> list[ast.expr]:
-    children = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
-    return sorted(children, key=lambda child: child.col_offset)
-
-
 def _symbol(op: ast.AST) -> str:
     names = {
         ast.Add: "+",
@@ -641,8 +526,8 @@ def _symbol(op: ast.AST) -> str:
 def _looseness(part: tuple[str, ast.expr]) -> int:
     node = part[1]
     if isinstance(node, ast.BinOp):
-        return _LOOSENESS[type(node.op)]
-    return _COMPARISON if isinstance(node, ast.Compare) else _BOOLEAN
+        return LOOSENESS[type(node.op)]
+    return COMPARISON if isinstance(node, ast.Compare) else BOOLEAN
 
 
 def _is_tight(data: bytes, node: ast.BinOp) -> bool:

@@ -17,8 +17,8 @@ from typing import Any
 import jax
 
 from invcompiler.backend.annotations import without_annotations
+from invcompiler.backend.pieces import definition
 from invcompiler.backend.substitute import escapes, free_names
-from invcompiler.backend.to_ast import definition
 from invcompiler.errors import SourceUnavailableError
 from invcompiler.ir.nodes import Capture
 

@@ -16,7 +16,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from invcompiler.backend.nest import Body, Nest, Pattern, Step, blocks, direct
+from invcompiler.backend.nest import Body, Nest, Pattern, Step
+from invcompiler.backend.structure import blocks, direct
 from invcompiler.backend.substitute import stored_names
 from invcompiler.ir.nodes import (
     Apply,

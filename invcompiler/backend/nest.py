@@ -10,13 +10,31 @@ array (`x.shape`). Projections `v[0]`, `v[1]` that came from unpacking become on
 
 from __future__ import annotations
 
-import ast
 import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Union, assert_never
 
+from invcompiler.backend.structure import (
+    MOST_OPERATIONS,
+    blocks,
+    closures,
+    count_uses,
+    direct,
+    displays,
+    displays_shown,
+    is_at,
+    is_call,
+    is_item,
+    is_long,
+    is_metadata,
+    may_be_expression,
+    open_leaves,
+    patterned,
+    slots,
+    weight,
+)
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -32,19 +50,13 @@ from invcompiler.ir.nodes import (
     Method,
     Opaque,
     Ref,
-    Slice,
-    Star,
     Tree,
     Var,
 )
-from invcompiler.ir.walk import iter_leaves, leaves
-
-MOST_OPERATIONS = 5
-"""How many operations one expression has at most: a larger one gets names for its parts."""
+from invcompiler.ir.walk import leaves
 
 _MOST_IN_A_TUPLE_RESULT = 1
 _ANY_NUMBER = 1000  # what is returned is an expression already
-_METADATA = frozenset({"shape", "ndim", "size", "dtype", "at"})
 
 Pattern = Union[Var, None, tuple["Pattern", ...]]
 """What a statement binds: a var, nothing (`_`), or several in parentheses."""
@@ -108,118 +120,12 @@ class Nest:
 
 def nest(function: Function) -> Nest:
     """Decide what is a statement and what an expression. The blocks of `function` are ordered."""
-    nester = _Nester(_uses(function.body))
+    nester = _Nester(count_uses(function.body))
     result = function.body.result
     block = _BlockNester(nester, function.body, (result,))
     block.is_tail = block.is_function = True
     nester.nest.body = block.run(nester.result_candidates(result))
     return nester.nest
-
-
-# ---- uses ---------------------------------------------------------------------------------------
-
-
-def _uses(block: Block) -> Counter[Var]:
-    uses: Counter[Var] = Counter()
-    for equation in block.equations:
-        for tree in direct(equation):
-            uses.update(leaves(tree))
-        for inner in blocks(equation):
-            uses.update(_uses(inner))
-        if isinstance(equation, Branch) and shortcut(equation) is not None:
-            uses.subtract(leaves(equation.predicate))
-    uses.update(leaves(block.result))
-    return uses
-
-
-def shortcut(equation: Equation) -> type[ast.boolop] | None:
-    """Return the operator if `equation` is `p and b` (`b if p else p`) or `p or b`."""
-    if not isinstance(equation, Branch) or not isinstance(equation.predicate, Var):
-        return None
-    if equation.kind not in (BranchKind.IF, BranchKind.IFEXP) or len(equation.outs) != 1:
-        return None
-    for block, operator_ in zip(equation.blocks, (ast.Or, ast.And), strict=True):
-        assert isinstance(block.result, Display)
-        if not block.equations and block.result.items == (equation.predicate,):
-            return operator_
-    return None
-
-
-def direct(equation: Equation) -> Iterator[Tree]:
-    """Yield the trees that `equation` reads in its own block, not in its bodies."""
-    match equation:
-        case Apply():
-            if isinstance(equation.fn, Var | Closure):
-                yield equation.fn
-            yield from equation.args
-            yield from (value for _, value in equation.kwargs)
-        case Loop():
-            yield from equation.init
-            if equation.iterable is not None:
-                yield from iter_leaves(equation.iterable)
-            yield from (value for _, value in equation.options)
-        case Branch():
-            yield equation.predicate
-        case Opaque():
-            yield from (value for _, value in equation.ins)
-        case _:
-            assert_never(equation)
-
-
-def blocks(equation: Equation) -> tuple[Block, ...]:
-    match equation:
-        case Loop():
-            return (equation.body,)
-        case Branch():
-            return equation.blocks
-        case Apply() | Opaque():
-            return ()
-        case _:
-            assert_never(equation)
-
-
-def _open_leaves(tree: Tree) -> Iterator[Var]:
-    """Yield the vars of `tree` in whose place an expression can stand: those outside closures."""
-    match tree:
-        case Var():
-            yield tree
-        case Const() | Ref() | Closure():
-            return
-        case Display():
-            for item in tree.items:
-                yield from _open_leaves(item)
-        case Slice():
-            for part in (tree.lower, tree.upper, tree.step):
-                yield from _open_leaves(part)
-        case Star():
-            yield from _open_leaves(tree.value)
-        case _:
-            assert_never(tree)
-
-
-def _closures(tree: Tree) -> Iterator[Closure]:
-    match tree:
-        case Closure():
-            yield tree
-            for _, value in tree.env:
-                yield from _closures(value)
-        case Display():
-            for item in tree.items:
-                yield from _closures(item)
-        case Star():
-            yield from _closures(tree.value)
-        case _:
-            return
-
-
-def _displays(tree: Tree) -> int:
-    match tree:
-        case Display():
-            return int(bool(tree.items)) + sum(map(_displays, tree.items))
-        case Star():
-            return _displays(tree.value)
-        case _:
-            return 0
 
 
 # ---- projections --------------------------------------------------------------------------------
@@ -280,7 +186,7 @@ class _Nester:
 
         Of several results each gets a statement, for there the reader looks, unless all are simple.
         """
-        items = list(_open_leaves(result))
+        items = list(open_leaves(result))
         if isinstance(result, Var):
             spare = _ANY_NUMBER
         if isinstance(result, Display) and result.kind is tuple and len(items) > 1:
@@ -375,9 +281,9 @@ class _BlockNester:
         """Take into `equation` the temporaries that only it uses, the simplest ones first."""
         cost = self._own_cost(equation)
         bodies = self.nest.bodies.get(equation, ())
-        slots = _slots(equation, all(body.is_expression for body in bodies))
+        places = slots(equation, all(body.is_expression for body in bodies))
         total = cost
-        for slot in slots:
+        for slot in places:
             spare = MOST_OPERATIONS - (cost if slot.shares_the_expression else slot.cost)
             taken = self._take_update(equation) if slot.shares_the_expression else 0
             taken += self._take(slot.trees, spare - taken)
@@ -400,7 +306,7 @@ class _BlockNester:
 
     def _take(self, trees: list[Tree], spare: int) -> int:
         """Inline the temporaries among the leaves of `trees` that cost no more than `spare` together."""
-        read = (var for tree in trees for var in _open_leaves(tree))
+        read = (var for tree in trees for var in open_leaves(tree))
         found = [var for var in read if var not in self.nest.inlined and self._is_candidate(var)]
         taken = 0
         for var in sorted(found, key=lambda var: self.outer.costs[var]):
@@ -427,10 +333,10 @@ class _BlockNester:
             case Loop() | Branch():
                 if len(equation.outs) != 1:
                     return False
-                if not self.is_expression and _is_call(equation):
+                if not self.is_expression and is_call(equation):
                     return True
                 bodies = self.nest.bodies[equation]
-                return _may_be_expression(equation) and all(body.is_expression for body in bodies)
+                return may_be_expression(equation) and all(body.is_expression for body in bodies)
             case Opaque():
                 return False
             case _:
@@ -444,7 +350,7 @@ class _BlockNester:
 
     def _is_repeatable(self, equation: Equation) -> bool:
         """Whether `equation` is metadata of an array: it is printed where it is used, each time."""
-        if not isinstance(equation, Apply) or not _is_metadata(equation):
+        if not isinstance(equation, Apply) or not is_metadata(equation):
             return False
         out, (value, *_) = equation.out, equation.args
         if out in self.unpackings or not isinstance(value, Var):
@@ -460,7 +366,7 @@ class _BlockNester:
             case Apply():
                 if self._continues_update(equation):
                     return 0
-                return _weight(equation) + _displays_shown(equation)
+                return weight(equation) + displays_shown(equation)
             case Loop() | Branch():
                 bodies = self._bodies(equation)
                 self.nest.bodies[equation] = bodies
@@ -477,10 +383,10 @@ class _BlockNester:
         if isinstance(equation.fn, Method):
             return (
                 isinstance(producer, Apply)
-                and _is_item(producer)
+                and is_item(producer)
                 and self._continues_update(producer)
             )
-        return _is_item(equation) and _is_at(producer)
+        return is_item(equation) and is_at(producer)
 
     def _absorb_into_result(self, candidates: dict[Var, int]) -> int:
         inlinable = [var for var in candidates if self._is_candidate(var)]
@@ -488,17 +394,17 @@ class _BlockNester:
         spare = {var: self._spare(var, candidates[var]) for var in inlinable}
         fits = [cost <= spare[var] for var, cost in zip(inlinable, costs, strict=True)]
         if not all(fits) and _MOST_IN_A_TUPLE_RESULT in candidates.values():
-            return sum(map(_displays, self.results))
+            return sum(map(displays, self.results))
         taken = 0
         for var, cost in zip(inlinable, costs, strict=True):
             if taken + cost <= max(MOST_OPERATIONS, spare[var]):
                 self._inline(var)
                 taken += cost
-        return taken + sum(map(_displays, self.results))
+        return taken + sum(map(displays, self.results))
 
     def _spare(self, var: Var, wanted: int) -> int:
         """Return how many operations `var` may bring: a long choice reads better as statements."""
-        choice = isinstance(self.producers[var], Branch) and not _is_call(self.producers[var])
+        choice = isinstance(self.producers[var], Branch) and not is_call(self.producers[var])
         return min(wanted, MOST_OPERATIONS) if choice else wanted
 
     # -- bodies of loops and branches --
@@ -518,8 +424,8 @@ class _BlockNester:
         self, equation: Loop | Branch, block: Block, is_expression: bool = False
     ) -> _BlockNester:
         assert isinstance(block.result, Display)
-        patterned = _patterned(equation, block)
-        inner = _BlockNester(self.outer, block, block.result.items, patterned, is_expression)
+        params = patterned(equation, block)
+        inner = _BlockNester(self.outer, block, block.result.items, params, is_expression)
         inner.is_tail = self.is_tail and equation.outs == self._result_items()
         return inner
 
@@ -537,7 +443,7 @@ class _BlockNester:
             carried = len(equation.init) if isinstance(equation, Loop) else len(equation.outs)
             items: list[Tree] = list(block.result.items[carried:])
             items += [item for item in block.result.items[:carried] if not isinstance(item, Var)]
-            return {var: MOST_OPERATIONS for item in items for var in _open_leaves(item)}
+            return {var: MOST_OPERATIONS for item in items for var in open_leaves(item)}
         return self._result_candidates_of(block)
 
     def _result_candidates_of(self, block: Block) -> dict[Var, int]:
@@ -558,7 +464,7 @@ class _BlockNester:
 
     def _as_expressions(self, equation: Loop | Branch) -> tuple[Body, ...] | None:
         """Return bodies without statements, if all of them are short and the form of it allows that."""
-        if not _may_be_expression(equation) or _is_long(equation):
+        if not may_be_expression(equation) or is_long(equation):
             return None
         if equation in self.outer.too_long:
             return None
@@ -574,15 +480,15 @@ class _BlockNester:
     def _bodies_of(
         self, equation: Loop | Branch, attempts: list[_BlockNester]
     ) -> tuple[Body, ...] | None:
-        patterned = equation.kind is LoopKind.COMPREHENSION
+        may_unpack = equation.kind is LoopKind.COMPREHENSION
         bodies = []
         for attempt in attempts:
-            found = _open_leaves(attempt.block.result)
+            found = open_leaves(attempt.block.result)
             try:
                 body = attempt.run(dict.fromkeys(found, MOST_OPERATIONS))
             except _NotAnExpression:
                 return None
-            if body.steps or not (patterned or body.is_expression):
+            if body.steps or not (may_unpack or body.is_expression):
                 return None
             bodies.append(body)
         return tuple(bodies) if sum(body.cost for body in bodies) <= MOST_OPERATIONS else None
@@ -612,14 +518,14 @@ class _BlockNester:
         if last.outs != self._result_items() or any(self.outer.uses[out] > 1 for out in last.outs):
             return None
         pair = isinstance(last, Loop) and len(last.init) == 1 and len(last.outs) == 2
-        return last if _is_call(last) or (last.kind is LoopKind.SCAN and pair) else None
+        return last if is_call(last) or (last.kind is LoopKind.SCAN and pair) else None
 
     def _step(self, value: Equation | Var) -> Step:
         reads = tuple(dict.fromkeys(self._reads(value)))
         if isinstance(value, Var):
             return Step((self.unpacked(value),), value, reads)
-        closures = tuple(dict.fromkeys(c for tree in self._trees(value) for c in _closures(tree)))
-        return Step(tuple(self.pattern(out) for out in value.outs), value, reads, closures)
+        found = tuple(dict.fromkeys(c for tree in self._trees(value) for c in closures(tree)))
+        return Step(tuple(self.pattern(out) for out in value.outs), value, reads, found)
 
     def _trees(self, value: Equation) -> Iterator[Tree]:
         """Yield the trees that the text of `value` shows in this block, those of inlined equations too."""
@@ -628,7 +534,7 @@ class _BlockNester:
 
     def _expanded(self, tree: Tree) -> Iterator[Tree]:
         yield tree
-        for var in _open_leaves(tree):
+        for var in open_leaves(tree):
             if var in self.nest.inlined:
                 yield from self._trees(self.nest.inlined[var])
 
@@ -640,7 +546,7 @@ class _BlockNester:
         bound = {*params, *self.projected, *self.producers}
         reads = dict.fromkeys(read for step in steps for read in step.reads if read not in bound)
         reads.update((var, None) for var in self.nest.reads(self.block.result) if var not in bound)
-        closures = [c for tree in self._expanded(self.block.result) for c in _closures(tree)]
+        found = [c for tree in self._expanded(self.block.result) for c in closures(tree)]
         return Body(
             params,
             patterns,
@@ -648,108 +554,5 @@ class _BlockNester:
             self.block.result,
             tuple(reads),
             cost,
-            tuple(dict.fromkeys(closures)),
+            tuple(dict.fromkeys(found)),
         )
-
-
-def _is_metadata(equation: Apply) -> bool:
-    if not isinstance(equation.fn, Ref) or equation.fn.value is not getattr:
-        return False
-    name = equation.args[1]
-    return isinstance(name, Const) and name.value in _METADATA
-
-
-def _is_at(equation: Equation | None) -> bool:
-    """Whether `equation` is the `x.at` of an update, which is nothing without what follows it."""
-    return (
-        isinstance(equation, Apply) and _is_metadata(equation) and equation.args[1] == Const("at")
-    )
-
-
-def _weight(equation: Apply) -> int:
-    """Return how much reading one application adds to an expression."""
-    if _is_metadata(equation):
-        return 2 if _is_at(equation) else 0  # with the index and the method that follow it
-    if isinstance(equation.fn, Ref) and equation.fn.value is getattr:
-        return 0
-    return 1
-
-
-@dataclass(frozen=True)
-class _Slot:
-    """A place of a statement in which expressions can stand."""
-
-    trees: list[Tree]
-    shares_the_expression: bool = True
-    cost: int = 0
-
-
-def _slots(equation: Equation, is_expression: bool) -> list[_Slot]:
-    """Return the places of `equation`; `is_expression` says that its bodies have no statements."""
-    match equation:
-        case Apply():
-            return [_Slot(list(direct(equation)))]
-        case Branch(kind=BranchKind.COND | BranchKind.SWITCH):
-            return [_Slot(list(direct(equation)), False, 2)]
-        case Branch():
-            return [_Slot(list(direct(equation)), is_expression)]
-        case Loop(kind=LoopKind.FOR):
-            starts = [_Slot([tree], False, _displays(tree)) for tree in equation.init]
-            return [*starts, _Slot(_iterated(equation), False, 2)]
-        case Loop(kind=LoopKind.COMPREHENSION):
-            return [_Slot(_iterated(equation))]
-        case Loop():
-            return [_Slot(list(direct(equation)), False, 2)]
-        case Opaque():
-            return []
-        case _:
-            assert_never(equation)
-
-
-def _iterated(loop: Loop) -> list[Tree]:
-    return [] if loop.iterable is None else list(iter_leaves(loop.iterable))
-
-
-def _is_item(equation: Apply) -> bool:
-    return isinstance(equation.fn, Ref) and equation.fn.value is operator.getitem
-
-
-def _displays_shown(equation: Apply) -> int:
-    """Return how many displays `equation` shows; an index of several parts is none."""
-    trees = equation.args[:1] if _is_item(equation) else direct(equation)
-    return sum(map(_displays, trees))
-
-
-def _patterned(equation: Loop | Branch, block: Block) -> tuple[Var, ...]:
-    """Return the params of a body that can be patterns: a Python loop binds what it carries to a name."""
-    if isinstance(equation, Loop) and equation.kind in (LoopKind.FOR, LoopKind.COMPREHENSION):
-        return block.params[len(equation.init) :]
-    return block.params
-
-
-def _is_long(equation: Loop | Branch) -> bool:
-    return any(len(block.equations) > 4 * MOST_OPERATIONS for block in blocks(equation))
-
-
-def _is_call(equation: Equation) -> bool:
-    """Whether `equation` is one call of a function of `lax`, whatever its bodies are."""
-    kinds = (LoopKind.MAP, LoopKind.FORI, BranchKind.COND, BranchKind.SWITCH)
-    return isinstance(equation, Loop | Branch) and equation.kind in kinds
-
-
-def _may_be_expression(equation: Loop | Branch) -> bool:
-    match equation:
-        case Loop(kind=LoopKind.COMPREHENSION):
-            return len(equation.outs) == 1 and not equation.init
-        case Loop(kind=LoopKind.MAP):
-            return len(equation.outs) == 1 and len(equation.body.params) == 1
-        case Loop(kind=LoopKind.FORI):
-            return len(equation.outs) == 1 and len(equation.init) == 1
-        case Loop():
-            return False
-        case Branch(kind=BranchKind.IF | BranchKind.IFEXP):
-            return len(equation.outs) == 1
-        case Branch():
-            return True
-        case _:
-            assert_never(equation)

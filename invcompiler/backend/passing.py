@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invcompiler.backend.to_ast import Spelling
+    from invcompiler.backend.expressions import Spelling
 
 
 def pass_along(code: Any, spelling: Spelling) -> Any:
