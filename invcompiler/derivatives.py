@@ -230,7 +230,14 @@ class Maker:
     def _respect(self) -> str:
         names = list(self.target.signature.parameters)
         chosen = [names[min(number, len(names) - 1)] for number in self.chosen]
-        return f" with respect to {' and '.join(chosen)}" if len(names) > 1 else ""
+        if len(names) < 2:
+            return ""
+        *first, last = chosen
+        return (
+            f" with respect to {', '.join(first)} and {last}"
+            if first
+            else f" with respect to {last}"
+        )
 
     def write(self, of: Subject) -> Function:
         """Return the IR of the derivative of a subject."""

@@ -235,7 +235,9 @@ def _counted(emit: Emission, part: Iter | None) -> Iter:
 
 
 def _plural(name: str | None) -> str | None:
-    return None if name is None else f"{name}s"
+    if name is None:
+        return None
+    return f"all_{name}" if name.endswith("s") or name in ("a", "i") else f"{name}s"
 
 
 # ---- back -------------------------------------------------------------------------------------------

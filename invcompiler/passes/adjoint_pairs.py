@@ -38,10 +38,10 @@ from invcompiler.passes.adjoint import Pullback, Walk, reverse
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
-from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.emission import CONCRETE, Emission
 from invcompiler.passes.fresh import bind_trees, fresh_block, inline_closures
 from invcompiler.passes.residuals import choose
+from invcompiler.passes.simplify import simplify
 
 RESIDUALS = "residuals"
 _POSITIONAL = ParameterKind.POSITIONAL_OR_KEYWORD
@@ -197,7 +197,7 @@ class Pairs:
         args = (*(params[n] for n in given), *taken, *handed, *used, bar)
         body = Block(args, (*unpacked, *kept.views, *back.equations), back.result)
         name = function.name if function.name.isidentifier() else "f"
-        backward = dead_code(positional(f"{name}_bwd", args, body, function, walk.forward.names))
+        backward = simplify(positional(f"{name}_bwd", args, body, function, walk.forward.names))
         forward, forward_used = None, ()
         if kept.residuals:
             packed: Tree = Display(tuple, kept.residuals)
@@ -205,7 +205,7 @@ class Pairs:
             result = Display(tuple, (function.body.result, packed))
             block = map_block(rename, Block((), equations, result))
             forward_used = tuple(var for var in free_vars(block) if var in captured)
-            forward = dead_code(
+            forward = simplify(
                 positional(
                     f"{name}_fwd", (*params, *forward_used), block, function, walk.forward.names
                 )

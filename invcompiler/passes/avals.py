@@ -223,6 +223,8 @@ def abstract(value: Any, numbers: bool = False) -> Any:
             return jax.ShapeDtypeStruct((), jnp.result_type(x), weak_type=True)
         return x if isinstance(x, _PLAIN) or callable(x) or _is_value(x) else Held(type(x))
 
+    if isinstance(value, Iterator):
+        return Held(type(value))
     return jax.tree.map(leaf, value)
 
 

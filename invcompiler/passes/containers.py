@@ -70,6 +70,11 @@ def _is_jax(kind: type) -> bool:
     return kind.__module__.split(".")[0] == "jax"
 
 
+def is_private(kind: type) -> bool:
+    """Whether `kind` has no public name that a text could use."""
+    return kind.__module__.startswith("jax._src")
+
+
 def of_display(display: Display) -> Container:
     return Container(display.kind, display.keys, display.items)
 
@@ -117,5 +122,6 @@ __all__ = [
     "is_array",
     "is_inexact",
     "is_node",
+    "is_private",
     "of_display",
 ]

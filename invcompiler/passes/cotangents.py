@@ -24,6 +24,7 @@ from invcompiler.passes.containers import (
     container,
     is_inexact,
     is_node,
+    is_private,
     of_display,
 )
 from invcompiler.passes.emission import Emission, NeedsShapes, reference
@@ -293,7 +294,14 @@ class Cotangents:
             item = tree.items[number] if shown else self.emit.item(tree, box, number)  # type: ignore[union-attr]
             can_read = isinstance(item, Var) and kept(item) if shown else readable
             items.append(self._whole(part, item, can_read, kept))
-        return box.display(items)
+        return self._replaced(box, bars, tree) if is_private(box.kind) else box.display(items)
+
+    def _replaced(self, box: Container, bars: tuple[Tree, ...], tree: Tree) -> Tree:
+        """Return a namedtuple whose class has no public name, made from another one."""
+        zeros = self.emit.call(jax.tree.map, reference(jnp.zeros_like), tree)
+        pairs = zip(box.keys or (), bars, strict=True)
+        given = tuple((key, bar) for key, bar in pairs if bar != ZERO)
+        return self.emit.apply(Method("_replace"), (zeros,), given)
 
     def _is_inexact(self, tree: Tree) -> bool:
         known = self.emit.ask(_all_inexact, tree)

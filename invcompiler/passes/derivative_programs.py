@@ -32,11 +32,11 @@ from invcompiler.passes.adjoint_pairs import Pairs, positional
 from invcompiler.passes.avals import Avals, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name, dtype_ref
-from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.emission import Emission, NeedsShapes
 from invcompiler.passes.fresh import inline_closures, named
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
+from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tangent import Twins, forward
 
 
@@ -171,7 +171,7 @@ def adjoint_pair(of: Subject, chosen: Sequence[Var], single: bool) -> tuple[Func
     body = map_block(lambda var: values.get(var, var), body)
     names = walk.forward.names
     backward = positional(f"{_name(of.function)}_bwd", body.params, body, of.function, names)
-    return forward, dead_code(backward)
+    return forward, simplify(backward)
 
 
 def _forward(of: Subject, walk: Walk, residuals: Tree, pairs: Pairs) -> Function:
@@ -184,7 +184,7 @@ def _forward(of: Subject, walk: Walk, residuals: Tree, pairs: Pairs) -> Function
         body=block,
         captures=captures_of(captures),
     )
-    return named(dead_code(made), walk.forward.names)
+    return named(simplify(made), walk.forward.names)
 
 
 def value_and_grad_program(
@@ -211,7 +211,7 @@ def value_and_grad_program(
     made = replace(
         function, name=f"{_name(function)}_{suffix}", body=block, captures=captures_of(captures)
     )
-    return named(dead_code(made), walk.forward.names)
+    return named(simplify(made), walk.forward.names)
 
 
 def _second(emit: Emission, output: Tree) -> Tree:
@@ -241,7 +241,7 @@ def pullback_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functi
     made = replace(
         of.function, name=name, params=params, body=block, captures=captures_of(captures)
     )
-    return named(dead_code(made), walk.forward.names)
+    return named(simplify(made), walk.forward.names)
 
 
 def tangent_program(of: Subject, chosen: Sequence[Var], given: int) -> Function:
@@ -264,7 +264,7 @@ def tangent_program(of: Subject, chosen: Sequence[Var], given: int) -> Function:
     read = set(free_vars(body))
     captures = tuple(entry for entry in twins.captures.values() if entry[0] in read)
     made = positional(f"{_name(function)}_jvp", body.params, body, function, names)
-    return dead_code(replace(made, captures=captures))
+    return simplify(replace(made, captures=captures))
 
 
 def _reversed(

@@ -54,6 +54,7 @@ from invcompiler.passes.emission import CONCRETE, Emission, reference
 from invcompiler.passes.fresh import bind_trees
 from invcompiler.passes.jax_derivatives import differentiable, opaque_function
 from invcompiler.passes.rule_templates import inline_template
+from invcompiler.passes.simplify import simplify
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
 from invcompiler.rules.canonical import Call
 
@@ -327,7 +328,8 @@ class Twins:
         used = tuple(var for var in free_vars(block) if var in captured)
         block = replace(block, params=(*every, *used))
         name = f"{function.name if function.name.isidentifier() else 'f'}_jvp"
-        return Twin(positional(name, block.params, block, function, names), active, used)
+        twin = simplify(positional(name, block.params, block, function, names))
+        return Twin(twin, active, used)
 
 
 def _twin(walk: Forward, equation: Apply) -> bool:
@@ -397,8 +399,7 @@ def _started(walk: Forward, loop: Loop, number: int) -> Tree:
     """Return the tangent that a carried value starts with: of its final value's form, if it starts as a constant."""
     tangents = Cotangents(walk.emit, walk.active)
     tree = loop.init[number]
-    shown = walk.emit.generic or any(leaves(tree))
-    model = tree if shown else loop.outs[number]
+    model = _model(walk, tree, loop.outs[number])
     return tangents.whole(walk.dot(tree), model, lambda var: var is not loop.outs[number])
 
 
@@ -450,10 +451,9 @@ def _branch(walk: Forward, branch: Branch) -> None:
         inner = walk.nested()
         inner.block(block)
         results = block.result.items  # type: ignore[union-attr]
-        shown = lambda tree: walk.emit.generic or any(leaves(tree))
-        model = lambda i, results=results: results[i] if shown(results[i]) else branch.outs[i]
+        tangents = Cotangents(inner.emit, walk.active)
         dots = tuple(
-            Cotangents(inner.emit, walk.active).whole(inner.dot(results[i]), model(i))
+            tangents.whole(inner.dot(results[i]), _model(walk, results[i], branch.outs[i]))
             for i in active
         )
         blocks.append(inner.emit.block((), Display(tuple, (*results, *dots))))
@@ -462,6 +462,11 @@ def _branch(walk: Forward, branch: Branch) -> None:
     for number, out in zip(active, outs, strict=True):
         walk.dots[branch.outs[number]] = out
         walk.emit.avals.alike(out, branch.outs[number])
+
+
+def _model(walk: Forward, tree: Tree, out: Var) -> Tree:
+    """Return what a tangent of `tree` looks like: a constant, as what it becomes."""
+    return tree if walk.emit.generic or any(leaves(tree)) else out
 
 
 # ---- a function -------------------------------------------------------------------------------------
