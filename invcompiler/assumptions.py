@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from invcompiler.ir.interval import Interval, parse_domain
+from invcompiler.rules.registry import structural
 
 
 def assume(value: Any, domain: str | Interval) -> Any:
@@ -16,3 +17,9 @@ def assume(value: Any, domain: str | Interval) -> Any:
     """
     parse_domain(domain)
     return value
+
+
+@structural(assume)
+class assume_is_the_identity:
+    def inverse(y):
+        return y
