@@ -125,7 +125,10 @@ def call_value(
         return seen
     if isinstance(fn, Ref):
         refuse_change_of_arguments(lowering, fn.value, args, node)
-    return lowering.apply(fn, args, kwargs, node=node, name=name)
+    out = lowering.apply(fn, args, kwargs, node=node, name=name)
+    if isinstance(fn, Ref) and isinstance(out, Var) and (fn.value is list or fn.value is sorted):
+        lowering.unit.lists.setdefault(out, False)
+    return out
 
 
 def structured(fn: Ref) -> Callable[..., Tree | None] | None:

@@ -56,8 +56,8 @@ def name_(lowering: Lowering, node: ast.Name, name: str | None) -> Tree:
     found = lowering.entry(node.id, node)
     if isinstance(found, Local):
         return found.closure(lowering)
+    lowering.unit.share(found)
     if isinstance(found, Display):
-        lowering.unit.share(found)
         found = collected(found)
     if lowering.unit.closures or lowering.unit.captured:
         lowering.refuse_stale(found, node)

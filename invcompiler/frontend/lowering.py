@@ -175,7 +175,9 @@ class Unit:
 
     def share(self, tree: Tree) -> None:
         """Remember that the lists and dicts in `tree` may be known by more than one name."""
-        if isinstance(tree, Display) and id(tree) not in self.shared:
+        if isinstance(tree, Var) and tree in self.lists:
+            self.lists[tree] = True
+        elif isinstance(tree, Display) and id(tree) not in self.shared:
             self.shared[id(tree)] = tree
             for item in tree.items:
                 self.share(item)

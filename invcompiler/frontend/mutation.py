@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from invcompiler.errors import SourceUnavailableError
 from invcompiler.frontend.expressions import dict_items, operation
 from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
-from invcompiler.frontend.names import bound_names, every, parameters
+from invcompiler.frontend.names import bound_names, children, every, parameters
 from invcompiler.frontend.source import text_of
 from invcompiler.frontend.structure import contains, is_mutable, is_open
-from invcompiler.frontend.survey import changed_values, given_on, survey
+from invcompiler.frontend.survey import changed_values, given_on, root_name, survey
 from invcompiler.ir.nodes import Const, Display, Ref, Star, Tree, Var
 
 _HARMLESS = frozenset(
@@ -246,9 +246,11 @@ def changed_outside(lowering: Lowering, nodes: Sequence[ast.AST]) -> tuple[str, 
     own = bound_names(nodes)
     found = []
     seen = survey(*nodes)
-    augmented = {name: node for name, node in seen.augmented.items() if may_change(lowering, name)}
+    augmented = {
+        name: node for name, node in seen.augmented.items() if may_change(lowering, name, node)
+    }
     for name, node in (seen.changed | augmented).items():
-        if name in own and binds_first(nodes, name):
+        if name in own and binds_first(lowering, nodes, name):
             continue
         entry = lowering.env.get(name)
         followed = (
@@ -285,11 +287,10 @@ def may_be_shared_list(lowering: Lowering, before: Tree, value: Tree) -> bool:
     if not isinstance(before, Var):
         return False
     unit = lowering.unit
-    listed = before in unit.lists or (before in unit.copied and _may_be_list(lowering, value))
-    if not listed and not _is_numpys(lowering, before):
-        return False
-    if unit.lists.get(before) or before in unit.copied:
+    if unit.lists.get(before) or (before in unit.copied and _may_be_list(lowering, value)):
         return True
+    if not _is_numpys(lowering, before):
+        return False
     trees = (entry for entry in lowering.env.values() if isinstance(entry, Var | Display))
     return sum(contains(tree, before) for tree in trees) > 1
 
@@ -310,20 +311,61 @@ def is_numpys(fn: object) -> bool:
     return module.partition(".")[0] == "numpy"
 
 
-def may_change(lowering: Lowering, name: str) -> bool:
+def may_change(lowering: Lowering, name: str, node: ast.AST) -> bool:
     """Whether `name += value` may change an object rather than bind the name to another one."""
     entry = lowering.env.get(name)
+    if isinstance(entry, Var) and entry in lowering.unit.copied:
+        value = node.value  # type: ignore[attr-defined]
+        named = lowering.env.get(value.id) if isinstance(value, ast.Name) else None
+        listed = isinstance(named, Display) or named in lowering.unit.copied
+        return listed or isinstance(value, ast.List | ast.ListComp | ast.Tuple)
     if isinstance(entry, Var):
         return entry in lowering.unit.lists or _is_numpys(lowering, entry)
     return entry is not None and not isinstance(entry, Local | Unbound) and is_mutable(entry)
 
 
-def binds_first(nodes: Sequence[ast.AST], name: str) -> bool:
-    """Whether the first thing that `nodes` do with `name` is to give it a value, whatever happens."""
+def binds_first(lowering: Lowering, nodes: Sequence[ast.AST], name: str) -> bool:
+    """Whether the first thing that `nodes` do with `name` is to give it a value of its own, whatever happens."""
     first = nodes[0]
     if not isinstance(first, ast.Assign | ast.AnnAssign) or name not in bound_names([first]):
         return False
-    value = first.value
-    return value is None or not any(
-        isinstance(part, ast.Name) and part.id == name for part in every(value)
-    )
+    if first.value is None or any(
+        isinstance(part, ast.Name) and part.id == name for part in every(first.value)
+    ):
+        return False
+    return not any(is_alias(lowering, part, sure) for part, sure in may_be(first.value))
+
+
+def may_be(node: ast.expr) -> Iterator[tuple[str, bool]]:
+    """Yield the names whose values `node` may be or hold; for arguments of calls that is not sure."""
+    match node:
+        case ast.Name(id=name):
+            yield name, True
+        case ast.Subscript() | ast.Attribute():
+            if (name := root_name(node)) is not None:
+                yield name, True
+        case ast.Call(func=ast.Attribute(attr=attr)) if attr in _MAKES_NEW:
+            return
+        case ast.Call():
+            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+                yield from ((name, False) for name, _ in may_be(argument))
+        case ast.BinOp() | ast.Compare() | ast.UnaryOp():
+            return
+        case _:
+            for part in children(node):
+                if isinstance(part, ast.expr):
+                    yield from may_be(part)
+
+
+_MAKES_NEW = frozenset(
+    "array copy deepcopy zeros ones empty full zeros_like ones_like empty_like full_like arange eye".split()
+)
+
+
+def is_alias(lowering: Lowering, name: str, sure: bool) -> bool:
+    """Whether what is made of the value of `name` may be an object that has that name as well."""
+    entry = lowering.env.get(name)
+    if entry is None or isinstance(entry, Local | Unbound | Const):
+        return False
+    unit = lowering.unit
+    return sure or isinstance(entry, Display) or entry in unit.lists or entry in unit.copied

@@ -293,7 +293,7 @@ def assign(lowering: Lowering, node: ast.Assign) -> None:
         for target in node.targets:
             bind_function(lowering, target, value)
         return
-    if len(node.targets) > 1 and is_mutable(value):
+    if len(node.targets) > 1:
         lowering.unit.share(value)
     for target in node.targets:
         bind_target(lowering, target, value)
@@ -343,7 +343,8 @@ def augmented(lowering: Lowering, node: ast.AugAssign) -> None:
         extend_in_place(lowering, before, type(node.op), value, node)
         return
     if may_be_shared_list(lowering, before, value):
-        raise Unfollowed("a list that is extended in place", node)
+        what = "a list that is extended in place and may have another name"
+        raise lowering.unsupported(what, node, f"write `{target.id} = {target.id} + ...`")
     after = operation(lowering, type(node.op), before, value, node, target.id)
     lowering.bind(target.id, after)
 
