@@ -1,0 +1,31 @@
+import jax
+import jax.numpy as jnp
+
+
+def fori_iteration_vjp(x, *, c_bar):
+    """Value and cotangents of `fori_iteration` (readable.py:111)."""
+    c, residuals = fori_iteration_fwd(x)
+    return c, fori_iteration_bwd(residuals, c_bar)
+
+
+def fori_iteration_fwd(x):
+    def step(c, i):
+        cos = jnp.cos(c)
+        return cos * x, (cos, c)
+
+    c, (cos, cs) = jax.lax.scan(step, x, jnp.arange(4))
+    return c, (x, cos, cs)
+
+
+def fori_iteration_bwd(residuals, c_bar):
+    x, value, cs = residuals
+
+    def step(carry, item):
+        c_bar, x_bar = carry
+        value, c = item
+        x_bar = x_bar + c_bar * value
+        c_bar = -(c_bar * x) * jnp.sin(c)
+        return (c_bar, x_bar), None
+
+    (c_bar, x_bar), _ = jax.lax.scan(step, (c_bar, jnp.zeros_like(x)), (value, cs), reverse=True)
+    return (x_bar + c_bar,)
