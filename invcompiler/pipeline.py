@@ -15,6 +15,7 @@ from invcompiler.ir.nodes import Capture, Closure, Function, Var
 from invcompiler.passes.batch_axes import check_batch_axes
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.degrees import check_degrees
+from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.normalise import normalise
 from invcompiler.passes.normalise_structures import show_structures
@@ -22,7 +23,7 @@ from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tail_calls import tail_calls
 from invcompiler.schedule.callees import named, unwrapped
-from invcompiler.schedule.domains import intervals
+from invcompiler.schedule.domains import CallInterval, intervals
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.functions import FunctionPlan, Session
 
@@ -92,7 +93,7 @@ def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:
 
 
 def _finished(made: Function, facts: Facts) -> Function:
-    return tail_calls(dead_code(simplify(made, facts)))
+    return tail_calls(dead_code(simplify(drop_assumptions(made, assume), facts)))
 
 
 def plan_of(
@@ -107,5 +108,7 @@ def plan_of(
     )
 
 
-def _intervals(function: Function, facts: Facts, declared: Mapping[Var, Interval]):
-    return intervals(function, facts, declared, assume=assume)
+def _intervals(
+    function: Function, facts: Facts, declared: Mapping[Var, Interval], result_of: CallInterval
+) -> Mapping[Var, Interval]:
+    return intervals(function, facts, declared, assume=assume, result_of=result_of)

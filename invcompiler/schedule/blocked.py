@@ -37,7 +37,6 @@ from invcompiler.rules.registry import Refusal
 from invcompiler.schedule.isolate import Branching
 from invcompiler.schedule.parts import parts_of
 from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permuted, Region, Span1
-
 from invcompiler.schedule.views import is_shape_query
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ def _entered(
         return None  # one unknown for all of the calls that are mapped
     plan = entered.solve(params, selection)
     if isinstance(plan, InvcompilerError):
-        solver.refusals[equation] = plan
+        solver.refusals[equation] = copy.copy(plan)  # each call adds where it stands
         return None
     sources = (outputs,) if isinstance(outputs, Var) else tuple(outputs.values())
     return CallInverse(

@@ -5,7 +5,7 @@ One `Session` plans one product: each function is planned once for each pattern 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from invcompiler.schedule.unroll import unroll_functions
 
 Selection = tuple[Any, ...] | None
 
+_FAR = 3  # calls within calls that are looked into for the range of a value
 _DEEPEST = 30  # calls within calls of one function that take a structure of their own each
 
 
@@ -51,7 +52,7 @@ class Session:
     """
 
     prepare: Callable[[Any], Function]
-    intervals_of: Callable[[Function, Facts, Mapping[Var, Interval]], Mapping[Var, Interval]]
+    intervals_of: Callable[..., Mapping[Var, Interval]]
     recognise: Callable[[Function, tuple[Var, ...]], Function] = lambda function, _: function
     show: Callable[[Function, Facts, tuple[Var, ...]], tuple[Function, Facts]] = spread_arguments
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
@@ -154,24 +155,55 @@ class Session:
         function, facts = unroll_functions(function, facts, unknown)
         function, facts = self.show(function, facts, unknown)
         function, facts = spread_arguments(function, facts, unknown)
-        intervals = self.intervals_of(function, facts, declared)
         outputs = selected(function.body.result, selection)
         context = Context(
             function,
             facts,
-            intervals,
+            {},
             frozenset(unknown),
             function.body.result,
             self._enter,
             self.relied,
         )
+        context.intervals = self.intervals_of(function, facts, declared, self._ranges(context))
         given = [p.var for p in function.params if p.var not in unknown]
         given += [var for var, _ in function.captures]
         given += [leaf for tree in outputs for leaf in leaves(tree)]
         plan = solve(function.body, dict.fromkeys(given), unknown, context)
         return FunctionPlan(function, unknown, selection, outputs, plan, context)
 
-    def _enter(self, context: Context, equation: Apply, known: set[Var]) -> Iterator[Entered]:
+    def _ranges(self, context: Context, depth: int = 0) -> Callable[..., Interval | None]:
+        """Return what says where the value of a call that unknowns flow through lives: `helper(x)` is positive."""
+
+        def range_of(equation: Apply, interval_of: Callable[[Tree], Interval]) -> Interval | None:
+            if depth == _FAR or equation.out not in context.tainted:
+                return None
+            try:
+                entered = next(self._enter(context, equation, _Everything()), None)
+                if entered is None or entered.mapping is not None:
+                    return None
+                return self._range(entered, interval_of, depth)
+            except InvcompilerError:
+                return None  # the plan says so, if it matters
+
+        return range_of
+
+    def _range(
+        self, entered: Entered, interval_of: Callable[[Tree], Interval], depth: int
+    ) -> Interval | None:
+        bound, tainted = entered.bound.arguments, entered.caller.tainted
+        unknown = tuple(p for p, tree in bound.items() if not tainted.isdisjoint(leaves(tree)))
+        function = self.recognised(entered.function, unknown)
+        result = function.body.result
+        if not isinstance(result, Var):
+            return None
+        declared = {p: found for p, tree in bound.items() if (found := interval_of(tree)) != REAL}
+        facts = entered.facts(function, unknown)
+        inner = Context(function, facts, {}, frozenset(unknown), result, self._enter, self.relied)
+        ranges = self._ranges(inner, depth + 1)
+        return self.intervals_of(function, facts, declared, ranges).get(result)
+
+    def _enter(self, context: Context, equation: Apply, known: Container[Var]) -> Iterator[Entered]:
         """Yield the ways in which a call can be entered: with the functions among its arguments as they are, and in place."""
         callee = callee_of(equation, context)
         function = None if callee is None else function_of(callee.fn, self.prepare)
@@ -188,6 +220,13 @@ class Session:
             )
             if bound is not None:
                 yield Entered(self, bound, callee, context, equation)
+
+
+class _Everything:
+    """The container that holds every var."""
+
+    def __contains__(self, var: object) -> bool:
+        return True
 
 
 @dataclass(eq=False)
@@ -246,10 +285,11 @@ class Entered:
             if (interval := self.caller.interval(tree)) != REAL
         }
         function = self.session.recognised(self.function, unknown)
-        facts = self._facts(function, unknown)
+        facts = self.facts(function, unknown)
         return self.session.planned(function, unknown, facts, declared, selection)
 
-    def _facts(self, function: Function, unknown: tuple[Var, ...]) -> Facts:
+    def facts(self, function: Function, unknown: tuple[Var, ...]) -> Facts:
+        """Return the facts of the function, which may be another form of `self.function`."""
         facts = self.caller.facts
         if self.mapping is None:
             args, kwargs = self.arguments(self.bound.arguments)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from invcompiler.ir.nodes import Display, Each, Enumerate, Iter, Loop, Range, Reversed, Tree, Var, Zip
+from invcompiler.ir.nodes import (
+    Display,
+    Each,
+    Enumerate,
+    Iter,
+    Loop,
+    Range,
+    Reversed,
+    Tree,
+    Var,
+    Zip,
+)
 
 
 @dataclass(frozen=True)
