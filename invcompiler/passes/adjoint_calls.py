@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from invcompiler.debugging import debug_cotangent
 from invcompiler.ir.build import literal
 from invcompiler.ir.nodes import (
     Apply,
@@ -24,11 +25,11 @@ from invcompiler.ir.walk import leaves
 from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import Container, container
 from invcompiler.passes.cotangents import ZERO, Bar, Cotangents, Slab, Slabs, Spread, dtype_ref
-from invcompiler.passes.emission import Emission
+from invcompiler.passes.emission import Emission, reference
 from invcompiler.passes.jax_derivatives import vjp_of_call, vjp_of_opaque
 from invcompiler.passes.rule_templates import inline_template
 from invcompiler.rules import adjoint_elementwise, adjoint_linear, adjoint_structural
-from invcompiler.rules.adjoint_helpers import unbroadcast
+from invcompiler.rules.adjoint_helpers import seen_by, unbroadcast
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
 from invcompiler.rules.canonical import Call, canonical
 
@@ -41,7 +42,8 @@ def step(walk: Walk, equation: Apply) -> Pullback | None:
         walk.forward.keep(equation)
         return None
     return (
-        projection(walk, equation)
+        debugged(walk, equation)
+        or projection(walk, equation)
         or by_rules(walk, equation)
         or by_pair(walk, equation)
         or vjp_of_call(walk, equation)
@@ -54,6 +56,23 @@ def opaque(walk: Walk, equation: Opaque) -> Pullback | None:
         walk.forward.keep(equation)
         return None
     return vjp_of_opaque(walk, equation)
+
+
+def debugged(walk: Walk, equation: Apply) -> Pullback | None:
+    """Return the pullback of `inv.debug_cotangent(x, fn)`, which calls `fn` in sight."""
+    if not isinstance(equation.fn, Ref) or equation.fn.value is not debug_cotangent:
+        return None
+    x, fn = equation.args
+    same = Apply(equation.out, reference(jax.tree.map), (reference(jnp.asarray), x))
+    walk.forward.keep(same)
+
+    def pullback(cots: Cotangents) -> None:
+        bar = cots.take(equation.out)
+        if bar != ZERO:
+            whole = cots.whole(bar, equation.out)
+            cots.give(x, cots.emit.call(seen_by, fn, whole))
+
+    return pullback
 
 
 # ---- items of containers and of arrays ----------------------------------------------------------

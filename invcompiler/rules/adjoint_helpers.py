@@ -26,4 +26,10 @@ def items_like(container, items):
     return jnp.stack(items)
 
 
-__all__ = ["items_like", "unbroadcast"]
+def seen_by(fn, x_bar):
+    """Return what `fn` makes of a cotangent, or the cotangent itself if `fn` returns nothing."""
+    new = fn(x_bar)
+    return x_bar if new is None else new
+
+
+__all__ = ["items_like", "seen_by", "unbroadcast"]

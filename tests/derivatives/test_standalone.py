@@ -17,11 +17,13 @@ pytestmark = pytest.mark.usefixtures("double_precision")
 RUNNER = """
 import pickle, sys
 sys.modules["invcompiler"] = None
-import jax, numpy as np
+import jax, jax.numpy as jnp, numpy as np
 jax.config.update("jax_enable_x64", True)
 results = {}
 for name, (text, arguments, bar) in pickle.load(open(sys.argv[1], "rb")).items():
     module = {"__name__": name}
+    to_jax = lambda x: jnp.asarray(x) if hasattr(x, "dtype") else x
+    arguments = jax.tree.map(to_jax, arguments)
     exec(compile(text, name, "exec"), module)
     out, residuals = module[name + "_fwd"](*arguments)
     results[name] = jax.tree.map(np.asarray, (out, module[name + "_bwd"](residuals, bar)))
