@@ -91,12 +91,10 @@ class GoldenFiles:
     # What follows is called by pytest, in each process; workers of xdist hand theirs to the controller.
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for item in session.items:
-            if "golden" in getattr(item, "fixturenames", ()):
-                self._tests[item.nodeid] = _stem(item)
+        self._tests |= {item.nodeid: _stem(item) for item in session.items if _is_golden(item)}
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self._deselected = self._deselected or bool(items)
+        self._deselected = self._deselected or any(map(_is_golden, items))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
@@ -141,6 +139,10 @@ class GoldenFiles:
         return path.stem not in self._claims and not any(
             path.stem == stem or path.stem.startswith(stem + "_") for stem in unsure
         )
+
+
+def _is_golden(test: pytest.Item) -> bool:
+    return "golden" in getattr(test, "fixturenames", ())
 
 
 def _stem(test: pytest.Item) -> str:
