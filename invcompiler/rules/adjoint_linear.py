@@ -38,7 +38,9 @@ def _(y_bar, a, b):
         return y_bar * b if b.ndim == 1 else b @ y_bar
     if b.ndim == 1:
         return jnp.expand_dims(y_bar, -1) * b
-    return summed_to(y_bar @ transposed(b), a.shape)
+    if b.ndim == 2:
+        return y_bar @ b.T
+    return summed_to(y_bar @ b.mT, a.shape)
 
 
 @built_in(jnp.matmul, "b", condition=_matrices, **LINEAR)
@@ -50,7 +52,9 @@ def _(y_bar, a, b):
         return jnp.outer(a, y_bar)
     if b.ndim == 2 and a.ndim > 2:
         return jnp.tensordot(a, y_bar, axes_before_last(a.ndim))
-    return summed_to(transposed(a) @ y_bar, b.shape)
+    if b.ndim == 2:
+        return a.T @ y_bar
+    return summed_to(a.mT @ y_bar, b.shape)
 
 
 def weighted_rows(weights, rows):
@@ -59,10 +63,6 @@ def weighted_rows(weights, rows):
     if rows.ndim == 2:
         return weights @ rows
     return jnp.tensordot(weights, rows, weights.ndim)
-
-
-def transposed(x):
-    return x.T if x.ndim == 2 else x.mT
 
 
 @static
