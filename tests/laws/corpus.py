@@ -47,4 +47,8 @@ def can_be_mapped(program):
 def has_density(program):
     """Whether the dense Jacobian is square: of such programs gradients are asked for."""
     leaves = jax.tree.leaves(program.unknown)
-    return has_ildj(program) and all(is_differentiable(leaf) for leaf in leaves)
+    return (
+        has_ildj(program)
+        and not program.no_gradient
+        and all(is_differentiable(leaf) for leaf in leaves)
+    )

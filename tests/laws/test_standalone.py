@@ -21,6 +21,19 @@ def imported_modules(source):
             yield (node.module or "").partition(".")[0]
 
 
+def main_function(source):
+    """Return the name of the function of the module that no other one calls."""
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    called = {
+        node.id
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Name)
+    }
+    (main,) = [function.name for function in functions if function.name not in called]
+    return main
+
+
 def executed(source):
     """Run the text as a module of its own and return its names."""
     names = {"__name__": "standalone"}
@@ -46,12 +59,23 @@ def lookup(function, name):
     return {**scope.globals, **scope.nonlocals}[name]
 
 
-@over("standalone")
+# What these capture is reached through other objects: nothing here says which emitted name it has.
+UNNAMED = {
+    "calls.calls_a_method",
+    "calls.calls_an_object",
+    "calls.partial_of_array",
+    "closures.attribute_of_object",
+    "closures.cell_of_functions",
+    "closures.default_array",
+}
+
+
+@over("standalone", lambda program: program.name not in UNNAMED)
 def test_text_runs_on_its_own(program):
     expected = backward(program, kind(program))
     made = generated(program, kind(program))
     assert "invcompiler" not in set(imported_modules(made.source))
-    main = executed(made.source)[made.__name__]
+    main = executed(made.source)[main_function(made.source)]
     values = captured(program, main) | dict(program.keywords)
     result = main(output(program), *program.known, **values)
     assert_same(result, expected, program.tolerance)

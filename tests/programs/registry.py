@@ -12,7 +12,7 @@ class Program:
     """A function, arguments at which it is tried, and which of them are recovered.
 
     A law that does not hold for the program by its nature is named with the reason: `no_ildj`,
-    `no_vmap`, `no_float32`.
+    `no_vmap`, `no_float32`, `no_gradient`.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Program:
     no_ildj: str | None = None
     no_vmap: str | None = None
     no_float32: str | None = None
+    no_gradient: str | None = None
     tolerance: float = 1e-8
 
     @property
@@ -67,6 +68,7 @@ def program(
     no_ildj=None,
     no_vmap=None,
     no_float32=None,
+    no_gradient=None,
     tolerance=1e-8,
     **options,
 ):
@@ -88,6 +90,7 @@ def program(
                 no_ildj=no_ildj,
                 no_vmap=no_vmap,
                 no_float32=no_float32,
+                no_gradient=no_gradient,
                 tolerance=tolerance,
             )
         )
