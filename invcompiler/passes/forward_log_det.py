@@ -30,6 +30,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import map_iter
 from invcompiler.passes.affine_code import add_determinant
 from invcompiler.passes.dead_code import live_block
+from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.invert import Emitter
 from invcompiler.passes.invert_calls import call_forward
 from invcompiler.passes.invert_loops import arange, typed_zero
@@ -70,7 +71,7 @@ def forward_function(inverter: Inverter, plan: FunctionPlan, product: Product) -
         body=with_names(block, emitter.wishes),
         captures=function.captures,
         depends=function.depends,
-        doc=f"`{function.name}` {what} with respect to {names}.".replace("` :", "`:"),
+        doc=docstring(f"`{function.name}` {what} with respect to {names}.".replace("` :", "`:")),
         span=function.span,
     )
 
@@ -103,12 +104,18 @@ class ForwardEmitter(Emitter):
     def _term(self, step: Step) -> None:
         match step:
             case Isolate():
-                argument = step.call.arguments[step.rule.argument]
-                self.values[step.output] = self.value(step.equation.out)
-                self.values[step.solved] = self.value(argument)
-                self.log_det.add_rule(self, step)
+                self._add_rule(step)
             case Collect():
                 add_determinant(self, step)
+
+    def _add_rule(self, step: Isolate) -> None:
+        """Add the term of a step, whose vars may stand for values that are right in a region only: they are not kept."""
+        before = dict(self.values)
+        argument = step.call.arguments[step.rule.argument]
+        here = self.value(step.equation.out), self.value(argument)
+        self.values[step.output], self.values[step.solved] = here
+        self.log_det.add_rule(self, step)
+        self.values = before
 
     # ---- loops ------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree
 from invcompiler.passes import assemble, invert_calls, invert_loops
+from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.log_det import LogDet
 from invcompiler.passes.ops import call, getitem
 from invcompiler.passes.rename import refreshed, with_names
@@ -194,9 +195,7 @@ class _Writer:
         return Display(tuple, (x, ildj)) if self.product.inverse else ildj
 
     def _doc(self, assumptions: list[str]) -> str:
-        if not assumptions:
-            return self._title()
-        return "\n\n    ".join([self._title(), *dict.fromkeys(assumptions)]) + "\n    "
+        return docstring(self._title(), *dict.fromkeys(assumptions))
 
     def _title(self) -> str:
         function = self.plan.function

@@ -17,7 +17,7 @@ import numpy as np
 
 from invcompiler.errors import DegreesOfFreedomError
 from invcompiler.ir.nodes import Const, Slice, Tree, Var
-from invcompiler.passes.ops import attribute, call, getitem, ints, method, tuple_of
+from invcompiler.passes.ops import attribute, call, getitem, ints, tuple_of
 from invcompiler.passes.shape_answers import answer, dtype_ref
 from invcompiler.passes.templates import instantiate
 from invcompiler.rules.registry import Kind
@@ -126,7 +126,7 @@ class LogDet:
         if dtype is None or isinstance(total, Const) or dtype == usual or dtype.kind != "f":
             if dtype is None or dtype.name != "bfloat16":
                 return total
-        return method(builder, "astype", total, dtype_ref(dtype))
+        return call(builder, jnp.asarray, total, dtype_ref(dtype))
 
     @property
     def name(self) -> str:

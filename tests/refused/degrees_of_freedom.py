@@ -41,7 +41,7 @@ def broadcast(x):
     return jnp.broadcast_to(x, (4, 3))  #~ no rule to invert
 
 
-@refused(Dof, kind="ildj", example=jax.ShapeDtypeStruct((3,), jnp.float64))
+@refused(Dof, kind="ildj", example=jax.ShapeDtypeStruct((3,), jnp.float64), call=(jnp.zeros(3, complex),))
 def real_to_complex(x):
     return x * (1 + 2j)  #~
 

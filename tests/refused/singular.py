@@ -104,7 +104,7 @@ def wide_matrix(x):
 
 @refused(Inversion, call=(jnp.ones(2), jnp.ones((2, 3))))
 def wide_matrix_argument(x, w):
-    return w @ x  #~ square
+    return w @ x  #~
 
 
 @refused(Inversion)
