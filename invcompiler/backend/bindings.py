@@ -41,6 +41,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
+from invcompiler.ir.recursion import identity
 from invcompiler.ir.walk import free_vars
 
 _ROOTS = {"jnp": jnp, "jax": jax, "lax": jax.lax}
@@ -145,10 +146,11 @@ class Module:
     # ---- what is used ----
 
     def _function(self, function: Function) -> Unit:
-        if id(function) in self.units:
-            return self.units[id(function)]
+        key = identity(function)  # one for a function and for the stand-in that calls it from inside
+        if key in self.units:
+            return self.units[key]
         unit = Unit(_word(function.name), function=function)
-        self.units[id(function)] = unit
+        self.units[key] = unit
         self._keep.append(function)
         for capture in _used_captures(function):
             unit.own[self.capture(capture)] = None
