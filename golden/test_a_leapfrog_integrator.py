@@ -3,7 +3,9 @@ import jax.numpy as jnp
 
 
 def leapfrog_inverse_and_ildj(y, step):
-    """Inverse of `leapfrog` (test_golden.py:269) with respect to state, and its log-det-Jacobian."""
+    """Inverse of `leapfrog` (test_golden.py:269) with respect to state, and its
+    log-det-Jacobian.
+    """
     q, p = y
 
     def step_1(_, carry):

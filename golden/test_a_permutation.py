@@ -7,6 +7,8 @@ def shuffle_inverse_and_ildj(y, order):
 
 
 def inverse_index(index):
-    """Return the index that undoes a permutation: where each position went, past the end if nowhere."""
+    """Return the index that undoes a permutation: where each position went, past the end if
+    nowhere.
+    """
     nowhere = jnp.full(index.shape, index.size)
     return nowhere.at[index].set(jnp.arange(index.size))

@@ -3,15 +3,15 @@ import jax.numpy as jnp
 
 def glow_step_inverse_and_ildj(y, params):
     """Inverse of `glow_step` (test_golden.py:445) with respect to x, and its log-det-Jacobian."""
+    x, ildj = coupling_inverse_and_ildj(y, params["net"])
     params_1 = params["w"]
     T = params_1.T
-    x, ildj = coupling_inverse_and_ildj(y, params["net"])
     x = jnp.linalg.solve(T, x.reshape(-1, params_1.shape[0]).T).T.reshape(x.shape)
-    params_1 = params["log_scale"]
-    x_1 = (x - params["bias"]) * jnp.exp(-params_1)
     sum_out = jnp.sum(jnp.broadcast_to(jnp.linalg.slogdet(T)[1], x.shape[:-1]))
+    params_1 = params["log_scale"]
     ildj = ildj - sum_out - jnp.sum(jnp.broadcast_to(params_1, y.shape))
-    return x_1, ildj
+    x = (x - params["bias"]) * jnp.exp(-params_1)
+    return x, ildj
 
 
 def coupling_inverse_and_ildj(y, params):

@@ -5,9 +5,9 @@ def additive_inverse_and_ildj(y, params):
     """Inverse of `additive` (test_golden.py:193) with respect to x, and its log-det-Jacobian."""
     a, b = jnp.split(y, [2], axis=-1)
     s, t = net(params, b)
-    x = a + s * t
-    s, t = net(params, x)
-    return jnp.concatenate([x, b - s * t], axis=-1), 0.0
+    a = a + s * t
+    s, t = net(params, a)
+    return jnp.concatenate([a, b - s * t], axis=-1), 0.0
 
 
 def net(params, a):

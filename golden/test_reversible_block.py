@@ -2,7 +2,9 @@ import jax.numpy as jnp
 
 
 def reversible_block_inverse_and_ildj(y, params):
-    """Inverse of `reversible_block` (test_golden.py:206) with respect to streams, and its log-det-Jacobian."""
+    """Inverse of `reversible_block` (test_golden.py:206) with respect to streams, and its
+    log-det-Jacobian.
+    """
     y1, y2 = y
     x2 = y2 - net(params, y1)[1]
     x1 = y1 - net(params, x2)[0]

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 def whiten_inverse_and_ildj(y, mean, factor):
     """Inverse of `whiten` (test_golden.py:429) with respect to x, and its log-det-Jacobian."""
     x = jnp.tril(factor) @ y.T
-    x_1 = x.T + mean
     sum_out = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(factor))))
     ildj = x.size // factor.shape[0] * sum_out
-    return x_1, ildj
+    x = x.T + mean
+    return x, ildj

@@ -136,6 +136,7 @@ def leaky(x, slope):
     return jnp.where(x >= 0, x, slope * x)
 
 
+@pytest.mark.xfail(strict=True, reason="pieces with a slope known at run time are not told apart yet")
 def test_where_of_two_pieces(reads_well):
     reads_well(leaky, X, 0.1)
 
@@ -153,6 +154,7 @@ def twist(z, scale, phase):
     return scale * jnp.exp(1j * phase) * z
 
 
+@pytest.mark.xfail(strict=True, reason="the text without shapes has the log-det of real numbers")
 def test_complex_numbers(reads_well):
     reads_well(twist, X + 2j * X**2, VECTOR, 0.3)
 
