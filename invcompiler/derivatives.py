@@ -124,8 +124,9 @@ def target_of(f: Any) -> Target:
         raise TypeError(f"expected a function, got {type(f).__name__}")
     function = None
     if not isinstance(f, Derivative) and not has_own_rule(f):
+        generated = getattr(f, "__invcompiler_function__", None)
         try:
-            function = read(f)
+            function = read(f) if generated is None else generated()
         except InvcompilerError:
             function = None  # its derivative is left to jax
     return Target(f, inspect.signature(f), function)

@@ -324,10 +324,13 @@ def callee(equation: Apply, emit: Emission) -> Function | None:
         return fn
     if hasattr(fn, "function_for"):
         return _generated(fn, equation, emit)
-    if isinstance(fn, type) or not callable(fn) or has_own_rule(fn) or is_library(fn):
+    generated = hasattr(fn, "__invcompiler_function__")
+    if isinstance(fn, type) or not callable(fn) or has_own_rule(fn):
+        return None
+    if is_library(fn) and not generated:
         return None
     try:
-        function = read(fn)
+        function = fn.__invcompiler_function__() if generated else read(fn)
     except InvcompilerError:
         return None
     return replace(function, body=inline_closures(function.body))
