@@ -94,7 +94,8 @@ def mapped(function: Any) -> Mapped | None:
     names = ("axis_size", "axis_name", "spmd_axis_name", "sum_match")
     found = {name: _cell(inner, name) for name in names}
     options = tuple((name, value) for name, value in found.items() if _is_set(value))
-    return Mapped(function.__wrapped__, _cell(inner, "in_axes"), _cell(inner, "out_axes"), options)
+    fun = _cell(inner, "fun") or function.__wrapped__
+    return Mapped(fun, _cell(inner, "in_axes"), _cell(inner, "out_axes"), options)
 
 
 def _is_set(value: Any) -> bool:

@@ -9,7 +9,7 @@ import ast
 import operator
 from typing import Any
 
-from invcompiler.frontend.lowering import Local, Lowering, Unfollowed, expression
+from invcompiler.frontend.lowering import MOST_ITEMS, Local, Lowering, Unfollowed, expression
 from invcompiler.frontend.resolve import Found, step
 from invcompiler.ir.nodes import Const, Display, Ref, Slice, Star, Tree
 
@@ -96,10 +96,14 @@ def operation(
         if kind is ast.Add and isinstance(right, Display) and right.kind is left.kind:
             return Display(left.kind, (*left.items, *right.items))
         if kind is ast.Mult and isinstance(right, Const) and isinstance(right.value, int):
-            return Display(left.kind, left.items * right.value)
+            if len(left.items) * right.value <= MOST_ITEMS:
+                return Display(left.kind, left.items * right.value)
     if kind is ast.Mult and isinstance(right, Display) and isinstance(left, Const):
         return operation(lowering, kind, right, left, node, name)
-    return lowering.apply(OPERATORS[kind], (left, right), node=node, name=name)
+    out = lowering.apply(OPERATORS[kind], (left, right), node=node, name=name)
+    if kind in (ast.Add, ast.Mult):
+        lowering.unit.makes_list(out, left, right)
+    return out
 
 
 @expression(ast.UnaryOp)
@@ -215,7 +219,10 @@ def item_of(
             return lowering.unit.captures.tree(capture)
     if isinstance(value, Display) and value.kind not in (tuple, list, dict):
         value = Display(tuple, value.items) if issubclass(value.kind, tuple) else value
-    return lowering.apply(GETITEM, (value, index), node=node, name=name)
+    out = lowering.apply(GETITEM, (value, index), node=node, name=name)
+    if isinstance(index, Slice):
+        lowering.unit.makes_list(out, value)
+    return out
 
 
 @expression(ast.Slice)

@@ -212,14 +212,19 @@ class _Rolled:
             if name not in carried and name not in self.collected:
                 self.lowering.bind(name, Unbound(f"`{name}` after a loop that may not run"))
         for carry in self.carries:
-            after = rebuild(
-                carry.inside, lambda leaf: self.lowering.unit.stands_for(next(left), [leaf])
-            )
-            self.lowering.unit.part(after, self.inner.env[carry.name], carry.init)
-            self.lowering.bind(carry.name, after)
+            self.lowering.bind(carry.name, self._after(carry, left))
         for name, out in lists.items():
             before = self.collected[name]
             self.lowering.replace(before, Display(list, (*before.items, Star(out))), name)
+
+    def _after(self, carry: Carry, outs: Iterator[Var]) -> Tree:
+        """Return what a carried name stands for after the loop."""
+        unit = self.lowering.unit
+        new = self.inner.env[carry.name]
+        news = split(carry.inside, new)  # type: ignore[arg-type]
+        after = rebuild(carry.inside, lambda leaf: unit.stands_for(next(outs), [leaf, next(news)]))
+        unit.part(after, new, carry.init)  # type: ignore[arg-type]
+        return after
 
 
 def _collected(lowering: Lowering, node: ast.For) -> dict[str, Display]:

@@ -22,6 +22,7 @@ from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import Apply, Closure, Display, Method, Ref, Span, Tree, Var
 
 _MOST_LOWERED = 100_000
+MOST_ITEMS = 10_000  # of a list or tuple that is seen through
 EXPRESSIONS: dict[type, Callable[[Lowering, Any, str | None], Tree]] = {}
 STATEMENTS: dict[type, Callable[[Lowering, Any], None]] = {}
 
@@ -131,6 +132,12 @@ class Unit:
         if node not in self.surveys:
             self.surveys[node] = survey(node)
         return self.surveys[node]
+
+    def makes_list(self, out: Tree, *operands: Tree) -> None:
+        """Remember that `out` is a new list if it is made of one."""
+        listed = any(is_mutable(part) or part in self.lists for part in operands)
+        if isinstance(out, Var) and listed:
+            self.lists.setdefault(out, False)
 
     def stands_for(self, var: Var, trees: Iterable[Tree]) -> Var:
         """Remember of `var` what is known of `trees`, one of which it is."""
@@ -263,6 +270,8 @@ class Lowering:
         unit = self.unit
         if id(before) in unit.frozen:
             raise Unfollowed("a change of a value that others may share", unit.node)
+        if isinstance(after, Display) and len(after.items) > MOST_ITEMS:
+            raise Unfollowed("a list of so many items", unit.node)
         unit.replaced[id(before)] = before
         if name is not None and id(before) not in unit.shared:
             self.bind(name, after)

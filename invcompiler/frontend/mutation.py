@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from invcompiler.errors import SourceUnavailableError
-from invcompiler.frontend.expressions import dict_items, operation
+from invcompiler.frontend.expressions import GETITEM, OPERATORS, dict_items, operation
 from invcompiler.frontend.lowering import Local, Lowering, Unbound, Unfollowed
 from invcompiler.frontend.names import bound_names, children, every, parameters
 from invcompiler.frontend.source import text_of
@@ -296,8 +296,17 @@ def may_be_shared_list(lowering: Lowering, before: Tree, value: Tree) -> bool:
 
 
 def _may_be_list(lowering: Lowering, value: Tree) -> bool:
+    """Whether `value` may be a list: what is not known to be one, or to be made of one, is taken for a number."""
     unit = lowering.unit
-    return isinstance(value, Display) or value in unit.lists or value in unit.copied
+    made = unit.made.get(value) if isinstance(value, Var) else None
+    if made is None or not isinstance(made.fn, Ref):
+        return isinstance(value, Display) or value in unit.lists or value in unit.copied
+    if made.fn in _OF_LISTS:
+        return any(_may_be_list(lowering, part) for part in made.args)
+    return value in unit.lists
+
+
+_OF_LISTS = (OPERATORS[ast.Add], OPERATORS[ast.Mult], GETITEM)
 
 
 def _is_numpys(lowering: Lowering, var: Var) -> bool:
