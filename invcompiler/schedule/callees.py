@@ -25,6 +25,7 @@ from invcompiler.ir.nodes import (
     Param,
     ParameterKind,
     Ref,
+    Span,
     Star,
     Tree,
     Var,
@@ -164,15 +165,23 @@ def _outlined(fn: Var, args: tuple, kwargs: Keywords, context: Context) -> Ref |
     made = context.defining.get(fn)
     if not isinstance(made, Apply) or made.fn != Ref(jax.vmap, "jax.vmap"):
         return None
-    params = [Param(Var(f"x_{i}"), ParameterKind.POSITIONAL_OR_KEYWORD) for i in range(len(args))]
-    named = [Param(Var(name), ParameterKind.KEYWORD_ONLY) for name, _ in kwargs]
     inner = replace(made, out=Var())
+    return Ref(_outline(inner.out, (inner,), args, kwargs, made.span), "inner")
+
+
+def _outline(
+    fn: Ref | Var, before: tuple[Apply, ...], args: tuple, kwargs: Keywords, span: Span | None
+) -> Function:
+    """Return the function that calls `fn` with as many arguments."""
+    names = ["x"] if len(args) == 1 else [f"x_{i}" for i in range(len(args))]
+    params = [Param(Var(name), ParameterKind.POSITIONAL_OR_KEYWORD) for name in names]
+    named = [Param(Var(name), ParameterKind.KEYWORD_ONLY) for name, _ in kwargs]
     given = tuple(param.var for param in params)
     by_name = tuple((param.var.name, param.var) for param in named)
-    called = Apply(Var(), inner.out, given, by_name, made.span)
-    block = Block((), (inner, called), called.out)
-    function = Function("inner", (*params, *named), block, span=made.span)
-    return Ref(function, "inner")
+    called = Apply(Var(), fn, given, by_name, span)
+    block = Block((), (*before, called), called.out)
+    name = getattr(getattr(fn, "value", None), "__name__", None) or "inner"
+    return Function(name, (*params, *named), block, span=span)
 
 
 def _function_of(fn: Tree, context: Context) -> tuple[Tree, tuple[Tree, ...], Keywords]:
@@ -229,6 +238,13 @@ def _method(name: str, args: tuple[Tree, ...], kwargs: Keywords, context: Contex
 
 
 # ---- functions ------------------------------------------------------------------------------------
+
+
+def library_call(callee: Callee) -> Function | None:
+    """Return a function that calls a library's, for one that `jax.vmap` runs."""
+    if callee.mapping is None or not isinstance(callee.fn, Ref) or not callable(callee.fn.value):
+        return None
+    return _outline(callee.fn, (), callee.args, callee.kwargs, None)
 
 
 def function_of(fn: Ref | Closure, prepare: Callable[[Any], Function]) -> Function | None:

@@ -6,24 +6,24 @@ One `Session` plans one product: each function is planned once for each pattern 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from invcompiler.errors import EntangledError, InvcompilerError
 from invcompiler.ir.interval import REAL, Interval
-from invcompiler.ir.nodes import Apply, Capture, Const, Display, Function, Ref, Tree, Var
+from invcompiler.ir.nodes import Apply, Capture, Const, Display, Function, Ref, Star, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.schedule import mapping
-from invcompiler.schedule.abstract import join
-from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of
+from invcompiler.schedule.abstract import Abstract, Items, container, join
+from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of, library_call
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.plan import Plan
 from invcompiler.schedule.solve import solve
 from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
-from invcompiler.schedule.spread import spread_arguments
+from invcompiler.schedule.spread import applications, spread_arguments
 from invcompiler.schedule.unroll import unroll_functions
 
 Selection = tuple[Any, ...] | None
@@ -165,6 +165,9 @@ class Session:
             self._enter,
             self.relied,
         )
+        if not facts.is_concrete:
+            found = self._containers(context)
+            facts = context.facts = replace(facts, values={**facts.values, **found})
         context.intervals = self.intervals_of(function, facts, declared, self._ranges(context))
         given = [p.var for p in function.params if p.var not in unknown]
         given += [var for var, _ in function.captures]
@@ -172,19 +175,36 @@ class Session:
         plan = solve(function.body, dict.fromkeys(given), unknown, context)
         return FunctionPlan(function, unknown, selection, outputs, plan, context)
 
+    def _containers(self, context: Context) -> dict[Var, Items]:
+        """Return what calls of the user's functions return, where their text shows a container."""
+        found: dict[Var, Items] = {}
+        for equation in applications(context.function.body):
+            is_open = equation.out in context.tainted and context.facts.of(equation.out) is None
+            entered = self._looked_into(context, equation) if is_open else None
+            result = None if entered is None else entered.function.body.result
+            if entered is not None and isinstance(result, Display) and entered.mapping is None:
+                if not any(isinstance(item, Star) for item in result.items):
+                    parts: list[Abstract] = [None] * len(result.items)
+                    found[equation.out] = container(result.kind, result.keys, parts)
+        return found
+
+    def _looked_into(self, context: Context, equation: Apply) -> Entered | None:
+        """Return what a call enters, whatever of it will be known."""
+        try:
+            return next(self._enter(context, equation, _Everything()), None)
+        except InvcompilerError:
+            return None  # the plan says so, if it matters
+
     def _ranges(self, context: Context, depth: int = 0) -> Callable[..., Interval | None]:
         """Return what says where the value of a call that unknowns flow through lives: `helper(x)` is positive."""
 
         def range_of(equation: Apply, interval_of: Callable[[Tree], Interval]) -> Interval | None:
             if depth == _FAR or equation.out not in context.tainted:
                 return None
-            try:
-                entered = next(self._enter(context, equation, _Everything()), None)
-                if entered is None or entered.mapping is not None:
-                    return None
-                return self._range(entered, interval_of, depth)
-            except InvcompilerError:
-                return None  # the plan says so, if it matters
+            entered = self._looked_into(context, equation)
+            if entered is None or entered.mapping is not None:
+                return None
+            return self._range(entered, interval_of, depth)
 
         return range_of
 
@@ -207,6 +227,8 @@ class Session:
         """Yield the ways in which a call can be entered: with the functions among its arguments as they are, and in place."""
         callee = callee_of(equation, context)
         function = None if callee is None else function_of(callee.fn, self.prepare)
+        if callee is not None and function is None:
+            function = library_call(callee)
         if callee is None or function is None:
             return
         trees = (*callee.args, *(tree for _, tree in callee.kwargs))

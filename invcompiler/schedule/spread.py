@@ -32,7 +32,7 @@ def spread_arguments(
     function: Function, facts: Facts, unknown: tuple[Var, ...]
 ) -> tuple[Function, Facts]:
     """Return a function that computes the same, and its facts. Only calls that unknowns flow through are touched."""
-    if not any(map(_is_open, _applications(function.body))):
+    if not any(map(_is_open, applications(function.body))):
         return function, facts
     spreading = _Spreading(facts, tainted(function.body, unknown))
     body = spreading.block(function.body)
@@ -42,16 +42,17 @@ def spread_arguments(
     return function, replace(facts, function=function, values={**facts.values, **spreading.found})
 
 
-def _applications(block: Block) -> Iterator[Apply]:
+def applications(block: Block) -> Iterator[Apply]:
+    """Yield the calls in `block` and in the blocks inside it."""
     for equation in block.equations:
         match equation:
             case Apply():
                 yield equation
             case Loop(body=body):
-                yield from _applications(body)
+                yield from applications(body)
             case Branch(blocks=blocks):
                 for inner in blocks:
-                    yield from _applications(inner)
+                    yield from applications(inner)
 
 
 def _is_open(equation: Apply) -> bool:
