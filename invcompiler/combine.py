@@ -19,7 +19,9 @@ def combined(texts: Iterable[str]) -> str:
             if name is None:
                 imports.setdefault(chunk)
             elif functions.setdefault(name, chunk) != chunk:
-                raise ValueError(f"two of the products define `{name}` differently: emit them apart")
+                raise ValueError(
+                    f"two of the products define `{name}` differently: emit them apart"
+                )
     head = "\n".join(sorted(imports, key=_import_key))
     return "\n\n\n".join([head, *functions.values()] if head else functions.values()) + "\n"
 

@@ -20,8 +20,8 @@ from invcompiler.backend.load import annotate, load
 from invcompiler.backend.render import render
 from invcompiler.backend.text import Header, Text
 from invcompiler.errors import InvcompilerError
-from invcompiler.sources import SOURCES
 from invcompiler.ir.nodes import Capture, Function
+from invcompiler.sources import SOURCES
 
 _TRACED = (float, complex, np.ndarray, np.generic, jax.Array)
 
@@ -185,6 +185,7 @@ def _caller(program: Program, leaves: list, treedef: Any) -> Callable[[list], An
     """Return the function of the traced leaves that calls the program with all of its arguments."""
     frozen = [None if is_traced(leaf) else leaf for leaf in leaves]
     places = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
+
     def call(traced: list) -> Any:
         filled = list(frozen)
         for place, value in zip(places, traced, strict=True):

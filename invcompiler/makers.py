@@ -156,7 +156,9 @@ class InverseMaker:
             return inspect.Signature(params)
         names = {var.name for var in self.unknown}
         known = [p for p in params if p.name not in names]
-        output = next(n for n in ("y", "out", "output", "y_out") if n not in {p.name for p in known})
+        output = next(
+            n for n in ("y", "out", "output", "y_out") if n not in {p.name for p in known}
+        )
         positional_only = any(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in known)
         kind = "POSITIONAL_ONLY" if positional_only else "POSITIONAL_OR_KEYWORD"
         first = inspect.Parameter(output, getattr(inspect.Parameter, kind))
@@ -164,7 +166,10 @@ class InverseMaker:
 
     def reduce(self) -> Any:
         r = self.request
-        return (self.rebuild, (r.product, r.f, r.argnums, r.example, r.domain, r.numeric, r.batch_ndims))
+        return (
+            self.rebuild,
+            (r.product, r.f, r.argnums, r.example, r.domain, r.numeric, r.batch_ndims),
+        )
 
     # ---- programs ---------------------------------------------------------------------------
 
@@ -408,5 +413,3 @@ def degrees_differ(function: Function, inputs: int, outputs: int) -> DegreesOfFr
 def _shapes(y: Any) -> str:
     leaves = [str(np.shape(leaf)) for leaf in jax.tree.leaves(y)]
     return leaves[0] if len(leaves) == 1 else f"({', '.join(leaves)})"
-
-

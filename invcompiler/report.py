@@ -125,5 +125,3 @@ def _line(span: Span | None) -> str:
         return ""
     text = linecache.getline(span.file, span.line).strip()
     return f"  line {span.line}: {text}"
-
-

@@ -146,7 +146,9 @@ class Module:
     # ---- what is used ----
 
     def _function(self, function: Function) -> Unit:
-        key = identity(function)  # one for a function and for the stand-in that calls it from inside
+        key = identity(
+            function
+        )  # one for a function and for the stand-in that calls it from inside
         if key in self.units:
             return self.units[key]
         unit = Unit(_word(function.name), function=function)

@@ -119,7 +119,9 @@ class Builder:
             return values.get(var, var)
 
         for equation in block.equations:
-            values.update(zip(equation.outs, self._inline(map_operands(value, equation)), strict=True))
+            values.update(
+                zip(equation.outs, self._inline(map_operands(value, equation)), strict=True)
+            )
         return map_tree(value, block.result)
 
     def _inline(self, equation: Equation) -> tuple[Tree, ...]:

@@ -24,7 +24,9 @@ def solve_system(emitter: Emitter, step: Collect) -> None:
     for column, var in enumerate(step.solved):
         numerator: Coefficient = 0
         for row, value in enumerate(right):
-            cofactor = affine.determinant(affine.minor(step.rows, row, column)) if len(right) > 1 else 1
+            cofactor = (
+                affine.determinant(affine.minor(step.rows, row, column)) if len(right) > 1 else 1
+            )
             term = affine.multiply(cofactor, value)
             even = (row + column) % 2 == 0
             numerator = affine.add(numerator, term) if even else affine.subtract(numerator, term)
@@ -41,7 +43,8 @@ def add_determinant(emitter: Emitter, step: Collect) -> None:
     ranks = [emitter.facts.rank(tree) for tree in affine.trees_of(determinant)]
     rank = None if None in ranks else max((r for r in ranks if r is not None), default=0)
     same = any(
-        emitter.facts.same_shape(tree, step.solved[0]) is True for tree in affine.trees_of(determinant)
+        emitter.facts.same_shape(tree, step.solved[0]) is True
+        for tree in affine.trees_of(determinant)
     )
     emitter.log_det.add_term(Term(value, step.solved[0], full=same, rank=rank))
 
@@ -53,5 +56,3 @@ def emit(emitter: Emitter, coefficient: Coefficient) -> Tree:
     if isinstance(coefficient, int | float):
         return Const(coefficient)
     return emitter.value(coefficient)
-
-

@@ -158,9 +158,7 @@ def _concatenated(emitter: Emitter, step: Read) -> Tree | None:
     return getitem(emitter.builder, parts, number, arity=len(arrays.items))
 
 
-def _sections(
-    emitter: Emitter, whole: Var, items: Sequence[Tree], axis: int
-) -> Tree | None:
+def _sections(emitter: Emitter, whole: Var, items: Sequence[Tree], axis: int) -> Tree | None:
     """Return the second argument of `jnp.split`: a number of equal sections, or where to split."""
     sizes = [emitter.context.dim(item, axis) for item in items]
     if None not in sizes and all(size == sizes[0] for size in sizes):
@@ -217,7 +215,9 @@ def _interleaved(emitter: Emitter, step: Join, values: list[Tree]) -> Tree:
     rank = emitter.facts.rank(step.whole)
     flat = rank == 1
     axis = 1 if region.axis == 0 else -1
-    stacked = call(builder, jnp.stack, Display(list, tuple(values)), axis=Const(-1 if flat else axis))
+    stacked = call(
+        builder, jnp.stack, Display(list, tuple(values)), axis=Const(-1 if flat else axis)
+    )
     if flat:
         return method(builder, "reshape", stacked, Const(-1))
     shape = ops.attribute(builder, values[0], "shape")
@@ -242,9 +242,7 @@ def accumulate(emitter: Emitter, step: Accumulate) -> Tree:
     return call(builder, jnp.cumsum, whole, **axis)
 
 
-def _container(
-    emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: list[Tree]
-) -> Tree:
+def _container(emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: list[Tree]) -> Tree:
     items = [piece.region for piece in pieces if isinstance(piece.region, Item)]
     keys = [emitter.context.key_of(whole, item) for item in items]
     if set(keys) == {"real", "imag"}:
@@ -318,9 +316,7 @@ def _chained(emitter: Emitter, spans: list[Span1], values: list[Tree]) -> Tree:
     return call(emitter.builder, fn, Display(list, tuple(values)), **kwargs)
 
 
-def _scattered(
-    emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: list[Tree]
-) -> Tree:
+def _scattered(emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: list[Tree]) -> Tree:
     """Return the whole by setting each part in its place."""
     parts = list(zip(pieces, values, strict=True))
     loose = [pair for pair in parts if not pair[0].compact]
@@ -408,5 +404,3 @@ def unbroadcast(emitter: Emitter, step: Isolate, value: Tree) -> Tree:
 def collect(emitter: Emitter, step: Collect) -> None:
     """Solve a small linear system by Cramer's rule."""
     solve_system(emitter, step)
-
-

@@ -57,7 +57,9 @@ def keeps_batch(step: Step, context: Context, batch: int) -> bool:
         case Isolate(rule=rule) if rule.kind is Kind.LINEAR:
             return _acts_behind(step, context, batch)
         case Read(view=view):
-            return view.region is None or _is_behind(view.region, context.facts.rank(view.whole), batch)
+            return view.region is None or _is_behind(
+                view.region, context.facts.rank(view.whole), batch
+            )
         case Join(whole=whole, pieces=pieces):
             rank = context.facts.rank(whole)
             return all(_is_behind(piece.region, rank, batch) for piece in pieces)

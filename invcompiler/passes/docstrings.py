@@ -18,6 +18,8 @@ def docstring(*paragraphs: str) -> str:
         return paragraphs[0]
     width = _WIDTH - len(_INDENT) - 3 - (10 if len(paragraphs) == 1 else 0)
     broken = [textwrap.wrap(p, width, break_on_hyphens=False) for p in paragraphs]
-    lines = [line for number, part in enumerate(broken) for line in (["", *part] if number else part)]
+    lines = [
+        line for number, part in enumerate(broken) for line in (["", *part] if number else part)
+    ]
     indented = [_INDENT + line if line else "" for line in lines]
     return "\n".join([lines[0], *indented[1:], _INDENT])

@@ -24,15 +24,15 @@ def _block(block: Block, assume: Callable[..., Any], stated: dict[Var, Tree]) ->
         equation = map_operands(meant, _inside(equation, assume, stated))
         if _is_assumption(equation, assume):
             assert isinstance(equation, Apply)
-            stated[equation.out] = equation.args[0] if equation.args else dict(equation.kwargs)["value"]
+            stated[equation.out] = (
+                equation.args[0] if equation.args else dict(equation.kwargs)["value"]
+            )
         else:
             kept.append(equation)
     return Block(block.params, tuple(kept), map_tree(meant, block.result))
 
 
-def _inside(
-    equation: Equation, assume: Callable[..., Any], stated: dict[Var, Tree]
-) -> Equation:
+def _inside(equation: Equation, assume: Callable[..., Any], stated: dict[Var, Tree]) -> Equation:
     match equation:
         case Loop():
             return replace(equation, body=_block(equation.body, assume, stated))
@@ -45,7 +45,5 @@ def _inside(
 
 def _is_assumption(equation: Equation, assume: Callable[..., Any]) -> bool:
     return (
-        isinstance(equation, Apply)
-        and isinstance(equation.fn, Ref)
-        and equation.fn.value is assume
+        isinstance(equation, Apply) and isinstance(equation.fn, Ref) and equation.fn.value is assume
     )

@@ -188,9 +188,7 @@ class ForwardEmitter(Emitter):
         ]
         outs = [*(Var(out.name, out.span) for out in branch.outs), Var("fldj")]
         predicate = self.value(branch.predicate)
-        self.builder.add(
-            Branch(branch.kind, tuple(outs), predicate, tuple(blocks), branch.span)
-        )
+        self.builder.add(Branch(branch.kind, tuple(outs), predicate, tuple(blocks), branch.span))
         self.values.update(zip(branch.outs, outs, strict=False))
         self.log_det.add_ildj(outs[-1])
 

@@ -199,7 +199,9 @@ class _Writer:
 
     def _title(self) -> str:
         function = self.plan.function
-        names = " and ".join(p.var.name or "?" for p in function.params if p.var in self.plan.unknown)
+        names = " and ".join(
+            p.var.name or "?" for p in function.params if p.var in self.plan.unknown
+        )
         what = {
             "inverse": f"Inverse of `{function.name}`{_place(function)} with respect to {names}",
             "ildj": f"Log-det-Jacobian of the inverse of `{function.name}`{_place(function)} with respect to {names}",

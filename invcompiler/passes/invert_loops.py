@@ -13,7 +13,6 @@ from invcompiler.errors import EntangledError
 from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import (
     Apply,
-    Block,
     Branch,
     BranchKind,
     Const,
@@ -97,9 +96,7 @@ def _close_carries(inner: Emitter, parts: Parts, step: InvertLoop) -> list[Tree]
 # ---- what is iterated -----------------------------------------------------------------------------
 
 
-def _sources(
-    emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop
-) -> list[_Source]:
+def _sources(emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop) -> list[_Source]:
     unknown = {i for i, _ in step.items}
     sources: list[_Source] = []
     if parts.loop.iterable is not None:
@@ -194,27 +191,26 @@ def _collect_steady(
     reachable = set(step.plan.given) | {parts.carries[i] for i in step.precomputed}
     params = _forward_items(forward, parts)
     for equation in parts.loop.body.equations:
-
-        if all(v in reachable or v in emitter.values or v in emitter.given for v in operands(equation)):
+        if all(
+            v in reachable or v in emitter.values or v in emitter.given for v in operands(equation)
+        ):
             forward.forward(equation)
             reachable.update(equation.outs)
     ends = [forward.value(parts.new_carries[i]) for i in step.precomputed]
     kept = [forward.values[parts.carries[i]] for i in needed]
-    body = live_block(
-        forward.builder.block([*carries, *params], tuple_of([*ends, *kept]))
-    )
+    body = live_block(forward.builder.block([*carries, *params], tuple_of([*ends, *kept])))
     kind = LoopKind.SCAN if parts.loop.kind is LoopKind.FORI else parts.loop.kind
     assert parts.loop.iterable is not None or kind is LoopKind.SCAN
     outs = tuple(Var(v.name if isinstance(v, Var) else None) for v in [*carries, *kept])
     init = tuple(emitter.value(parts.loop.init[i]) for i in step.precomputed)
-    iterable = None if parts.loop.iterable is None else map_iter(
-        lambda var: _tree(emitter, var), parts.loop.iterable
+    iterable = (
+        None
+        if parts.loop.iterable is None
+        else map_iter(lambda var: _tree(emitter, var), parts.loop.iterable)
     )
     if kind is LoopKind.SCAN and isinstance(iterable, Range):
         iterable = Each(arange(emitter, iterable))
-    emitter.builder.add(
-        Loop(kind, outs, init, iterable, body, parts.loop.options, parts.loop.span)
-    )
+    emitter.builder.add(Loop(kind, outs, init, iterable, body, parts.loop.options, parts.loop.span))
     collections = outs[len(carries) :]
     own = tuple(parts.carries[i] for i in needed)
     value = Zip(tuple(Each(out) for out in collections)) if len(own) > 1 else Each(collections[0])
@@ -446,7 +442,10 @@ def branch(emitter: Emitter, step: InvertBranch) -> None:
     outs = [Var(var.name) for var in step.solved]
     if ildjs[0] is not None:
         outs.append(Var("ildj"))
-        ildjs = [typed_zero(i, r, ildj, equation.kind) for i, r, ildj in zip(inners, results, ildjs, strict=True)]
+        ildjs = [
+            typed_zero(i, r, ildj, equation.kind)
+            for i, r, ildj in zip(inners, results, ildjs, strict=True)
+        ]
         results = [[*row, ildj] for row, ildj in zip(results, ildjs, strict=True)]
     blocks = tuple(
         live_block(inner.builder.block([], tuple_of(row)))
@@ -466,5 +465,3 @@ def typed_zero(inner: Emitter, results: list[Tree], ildj: Tree | None, kind: Bra
     if ildj != Const(0.0) or kind in (BranchKind.IF, BranchKind.IFEXP):
         return ildj
     return call(inner.builder, jnp.sum, call(inner.builder, jnp.zeros_like, results[0]))
-
-

@@ -282,5 +282,3 @@ def _summed(emitter: Emitter, value: Tree, of: Var, batch: int, core: int | None
     if last == batch + 1:
         axis = Const(-1)
     return call(emitter.builder, jnp.sum, value, axis=axis)
-
-

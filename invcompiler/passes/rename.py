@@ -49,9 +49,7 @@ def _binding(equation: Equation, renamed: dict[Var, Var], new) -> Equation:
             return replace(mapped, out=_bound(equation.out, renamed, new))
         case Loop():
             body = _block(equation.body, renamed, new)
-            mapped = map_operands(
-                lambda var: renamed.get(var, var), replace(equation, body=_EMPTY)
-            )
+            mapped = map_operands(lambda var: renamed.get(var, var), replace(equation, body=_EMPTY))
             outs = tuple(_bound(out, renamed, new) for out in equation.outs)
             return replace(mapped, body=body, outs=outs)
         case Branch():

@@ -94,7 +94,7 @@ def size_tree(emitter: Emitter, size: Position) -> Tree | None:
         return None
     ((name, factor),) = terms.items()
     base = _symbol_tree(emitter, name)
-    if base is None or factor.denominator != 1 and factor.numerator != 1:
+    if base is None or (factor.denominator != 1 and factor.numerator != 1):
         return None
     if factor.denominator != 1:
         base = _divided(emitter, base, factor.denominator)

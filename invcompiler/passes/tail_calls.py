@@ -6,7 +6,7 @@ import operator
 from dataclasses import replace
 
 from invcompiler.ir.nodes import Apply, Const, Display, Function, Ref, Tree, Var
-from invcompiler.ir.walk import leaves, operands
+from invcompiler.ir.walk import operands
 
 
 def tail_calls(function: Function) -> Function:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from invcompiler.frontend import read
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from invcompiler.passes.invert import Emitter
 
 
-@lru_cache(maxsize=None)
+@cache
 def template_function(template: Any) -> Function:
     return read(template)
 
@@ -77,5 +77,3 @@ def _asks(equation: Any, asked: Var) -> str | None:
     if equation.fn.value is len and equation.args[0] is asked:
         return "len"
     return None
-
-

@@ -155,7 +155,11 @@ def _loop(solver: Solver, equation: Loop, facts: dict) -> InversionError:
 
 def _from_inside(error: InvcompilerError, equation: Equation) -> InvcompilerError:
     """Return the error of a callee or a body, with a mark where it was entered."""
-    inside = error.span is not None and equation.span is not None and _encloses(equation.span, error.span)
+    inside = (
+        error.span is not None
+        and equation.span is not None
+        and _encloses(equation.span, error.span)
+    )
     if isinstance(equation, Apply) and equation.span is not None and not inside:
         error.notes = (*error.notes, (equation.span, "called here"))
     return error
@@ -170,7 +174,7 @@ def _branching(refusal: Branching, equation: Equation, facts: dict) -> Inversion
     where = "of an unknown real number" if refusal.interval == REAL else f"on {refusal.interval}"
     facts["label"] = f"{spelled(equation)} {where}: several arguments give one value"
     facts["hint"] = (
-        "say where the argument lives, with `domain=` if it is the unknown itself (`domain=\"positive\"`, "
+        'say where the argument lives, with `domain=` if it is the unknown itself (`domain="positive"`, '
         "`domain=inv.Interval(lo, hi)`), else with `inv.assume(value, domain)`"
     )
     return BranchError(**facts)
@@ -192,7 +196,9 @@ def _call(
     call = solver.call(equation)
     unknown = [var for var in solver.graph.reads(equation) if var not in solver.known]
     name = spelled(equation)
-    opaque = next((m for v in unknown if isinstance(m := solver.graph.defining.get(v), Opaque)), None)
+    opaque = next(
+        (m for v in unknown if isinstance(m := solver.graph.defining.get(v), Opaque)), None
+    )
     if opaque is not None:
         return _at(solver, opaque, missing)  # type: ignore[return-value]
     if equation.out not in solver.known:
@@ -322,14 +328,18 @@ def _dropped(solver: Solver, missing: list[Var]) -> InversionError:
     if len(known_parts) > 1 and not solver.context.facts.is_concrete:
         if not has_gap([v.region for v in known_parts]):
             facts["span"] = _span_of(solver, known_parts[0].part)
-            facts["label"] = f"whether these are all parts of `{var.name or name}` depends on its shape"
+            facts["label"] = (
+                f"whether these are all parts of `{var.name or name}` depends on its shape"
+            )
             facts["hint"] = "pass `example=`, a value or a `jax.ShapeDtypeStruct` like the unknown"
             return ShapeError(**facts)
     if known_parts:
         span = known_parts[0].part.span or _span_of(solver, known_parts[0].part)
         only = "the only use" if len(views) == 1 else "the only uses"
         facts["span"] = span
-        facts["label"] = f"{only} of `{var.name or name}`: {_rest(known_parts[0].region)} is dropped"
+        facts["label"] = (
+            f"{only} of `{var.name or name}`: {_rest(known_parts[0].region)} is dropped"
+        )
         facts["hint"] = _dropped_hint(name, known_parts[0].region)
         return InformationDroppedError(**facts)
     if not uses:

@@ -464,7 +464,7 @@ class Context:
 
     def like(self, var: Var, known: Iterable[Var]) -> Var | None:
         """Return a known var of the same shape and dtype as `var`; the output first."""
-        candidates = [leaf for leaf in leaves(self.result)]
+        candidates = list(leaves(self.result))
         for candidate in candidates:
             if candidate in known and self.facts.same_shape(var, candidate) is True:
                 return candidate

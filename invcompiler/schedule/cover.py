@@ -94,9 +94,7 @@ def _strides(whole: Var, pieces: Sequence[Piece], context: Context) -> tuple[Pie
     return None
 
 
-def _complement(
-    whole: Var, pieces: Sequence[Piece], context: Context
-) -> tuple[Piece, ...] | None:
+def _complement(whole: Var, pieces: Sequence[Piece], context: Context) -> tuple[Piece, ...] | None:
     """A region and all but that region; a mask and its complement."""
     for outer in pieces:
         for inner in pieces:
@@ -117,9 +115,7 @@ def _masks(one: Region, other: Region) -> bool:
     )
 
 
-def _permutation(
-    whole: Var, pieces: Sequence[Piece], context: Context
-) -> tuple[Piece, ...] | None:
+def _permutation(whole: Var, pieces: Sequence[Piece], context: Context) -> tuple[Piece, ...] | None:
     for piece in pieces:
         region = piece.region
         if isinstance(region, Permuted) and context.is_permutation(region, whole):

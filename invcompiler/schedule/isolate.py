@@ -58,9 +58,7 @@ def unknown_arguments(solver: Solver, call: Call) -> dict[str, Tree]:
     }
 
 
-def choose(
-    solver: Solver, equation: Apply, call: Call, name: str, var: Var
-) -> InverseRule | None:
+def choose(solver: Solver, equation: Apply, call: Call, name: str, var: Var) -> InverseRule | None:
     """Return the first rule for the argument that applies; note why the others do not."""
     for rule in solver.context.rules(call, name):
         refusal = check(solver, call, rule, var)
@@ -78,8 +76,7 @@ def is_telling(refusal: Refusal | Branching) -> bool:
     return isinstance(refusal, Branching) or not refusal.reason.startswith("its inverse is not")
 
 
-def check(solver: Solver, call: Call, rule: InverseRule, var: Tree
-) -> Refusal | Branching | None:
+def check(solver: Solver, call: Call, rule: InverseRule, var: Tree) -> Refusal | Branching | None:
     context = solver.context
     interval = context.interval(var)
     if call.fn is jnp.multiply and any(is_zero(solver, t) for t in call.arguments.values()):

@@ -132,9 +132,7 @@ def _forwards(solver: Solver, parts: Parts, unknown_items: list[int]) -> InvertL
         return None
     items = tuple((i, parts.items[i][1]) for i in unknown_items)
     solved = tuple(var for _, var in items) + parts.final
-    return InvertLoop(
-        parts.loop, plan, False, tuple(carried), (), items, tuple(collected), solved
-    )
+    return InvertLoop(parts.loop, plan, False, tuple(carried), (), items, tuple(collected), solved)
 
 
 def _solve_block(

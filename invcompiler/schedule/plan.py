@@ -63,8 +63,7 @@ class Isolate:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """Take `part` out of `source`, which holds at least those elements of the whole.
-    """
+    """Take `part` out of `source`, which holds at least those elements of the whole."""
 
     part: Var
     source: Var
@@ -177,7 +176,16 @@ class InvertBranch:
 
 
 Step = Union[
-    Forward, ShapeQuery, Isolate, Read, Join, Accumulate, Collect, CallInverse, InvertLoop, InvertBranch
+    Forward,
+    ShapeQuery,
+    Isolate,
+    Read,
+    Join,
+    Accumulate,
+    Collect,
+    CallInverse,
+    InvertLoop,
+    InvertBranch,
 ]
 
 

@@ -136,11 +136,7 @@ class Solver:
 
     def retry(self, relation: View | Agreement) -> None:
         """Look at a relation again whose index or mask became known after the values that it speaks of."""
-        ends = (
-            (relation.whole,)
-            if isinstance(relation, View)
-            else (relation.one, relation.other)
-        )
+        ends = (relation.whole,) if isinstance(relation, View) else (relation.one, relation.other)
         for end in ends:
             if end in self.known and isinstance(relation, View):
                 self.read(relation, None)

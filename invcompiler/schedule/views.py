@@ -151,11 +151,7 @@ class Graph:
 
 
 def _is(equation: Equation | None, fn: Any) -> bool:
-    return (
-        isinstance(equation, Apply)
-        and isinstance(equation.fn, Ref)
-        and equation.fn.value is fn
-    )
+    return isinstance(equation, Apply) and isinstance(equation.fn, Ref) and equation.fn.value is fn
 
 
 def _is_getattr(equation: Equation, name: str) -> bool:
