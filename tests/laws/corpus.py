@@ -27,8 +27,7 @@ def _parameter(law, program, number):
     marks = [pytest.mark.xdist_group(program.name)]
     if law not in ALWAYS and number % 3:
         marks.append(pytest.mark.slow)
-    if reason := gaps.reason(program, law):
-        marks.append(pytest.mark.xfail(strict=True, reason=reason))
+    marks += gaps.marks(program, law)
     return pytest.param(program, id=program.name, marks=marks)
 
 

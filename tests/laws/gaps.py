@@ -1,5 +1,7 @@
 """Programs for which a law is known not to hold yet, with the reason: each fails when it closes."""
 
+import pytest
+
 EVERY_LAW = "every law"
 
 PIECES = "of pieces, only the shapes of leaky relu and elu are recognised"
@@ -15,12 +17,57 @@ GAPS: dict[str, dict[str, str]] = {
     "structural.pad": {EVERY_LAW: REPEATS},
 }
 
+STRUCTURE = "what the text does to an unknown container waits for its structure"
+ALONE = "the text without shapes is that of real floats, or binds what only the callable knows"
+BATCH = "refused to be safe: the step is not seen to keep examples apart"
+
+# Gaps that are closed in part: of these programs a law may hold or not, as work on them goes on.
+UNSETTLED: dict[str, dict[str, str]] = {
+    "calls.calls_a_method": {"standalone": ALONE},
+    "calls.partial_of_array": {"standalone": ALONE},
+    "calls.recursive": {EVERY_LAW: "a function that calls itself"},
+    "closures.cell_of_functions": {"standalone": ALONE},
+    "containers.dataclass_replaced": {EVERY_LAW: STRUCTURE},
+    "containers.named_tuple_replaced": {EVERY_LAW: STRUCTURE},
+    "containers.starred": {EVERY_LAW: STRUCTURE},
+    "containers.tree_map_doubling": {EVERY_LAW: STRUCTURE},
+    "domains.assumed_interval": {"standalone": ALONE},
+    "dtypes.brain_precision": {"standalone": ALONE},
+    "dtypes.conjugate": {"standalone": ALONE},
+    "dtypes.odd_multiplier": {"standalone": ALONE},
+    "dtypes.widened": {"standalone": ALONE},
+    "flows.ordered": {"standalone": ALONE},
+    "flows.plu_linear": {"batch_ndims": BATCH},
+    "linear.batched_matmul": {EVERY_LAW: "a product that broadcasts the unknown over batches"},
+    "linear.cumsum_along_axis": {"batch_ndims": BATCH},
+    "linear.einsum": {"batch_ndims": BATCH},
+    "linear.einsum_channels": {"batch_ndims": BATCH},
+    "loops.lax_map": {"batch_ndims": BATCH},
+    "loops.loop_over_elements": {EVERY_LAW: "a loop that indexes the unknown by its counter"},
+    "partial_knowledge.overlapping_slices": {EVERY_LAW: "its shape does not follow from overlaps"},
+    "structural.tile": {EVERY_LAW: REPEATS},
+    "structural.unpacked_rows": {"standalone": ALONE},
+}
+
 # Laws of the corpus itself, and of what has no log-det: they hold whether a program is inverted or not.
 NOT_OF_INVERSES = {"corpus", "no ildj"}
 
 
-def reason(program, law):
+def marks(program, law):
+    """Return the marks of a test of `law` on `program`: gaps must fail, unsettled ones may."""
+    if why := reason(program, law, GAPS):
+        return [pytest.mark.xfail(strict=True, reason=why)]
+    if why := reason(program, law, UNSETTLED):
+        return [pytest.mark.xfail(strict=False, reason=why)]
+    return []
+
+
+def is_gap(program, law):
+    return bool(marks(program, law))
+
+
+def reason(program, law, table):
     """Return why `law` is not expected to hold of `program`, or None."""
-    gaps = GAPS.get(program.name, {})
+    gaps = table.get(program.name, {})
     whole = None if law in NOT_OF_INVERSES else gaps.get(EVERY_LAW)
     return gaps.get(law, whole)
