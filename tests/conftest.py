@@ -31,10 +31,16 @@ WIDE = {
 }
 
 
+# Derivatives of what indexes by a captured list: the list is not passed on to the backward pass.
+CAPTURED_LIST = "test_shared_programs.py::"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     numbers = collections.Counter()
     for item in items:
+        if CAPTURED_LIST in item.nodeid and "[closures.captured_index_list]" in item.nodeid:
+            item.add_marker(pytest.mark.xfail(strict=False, reason="an index that is captured"))
         file = item.nodeid.partition("::")[0]
         if file in WIDE:
             numbers[file] += 1

@@ -148,8 +148,8 @@ class _Namer:
         match equation:
             case Apply(fn=Method(name=name)):
                 return self._operand(equation.args[0]) or name
-            case Apply(fn=Ref(value=fn)) if fn is getattr:
-                return str(equation.args[1].value)  # type: ignore[union-attr]
+            case Apply(fn=Ref(value=fn), args=(_, Const(value=str() as name))) if fn is getattr:
+                return name
             case Apply(fn=Ref(value=fn)) if id(fn) in _CONDITIONS:
                 return "condition"
             case Apply(fn=Ref(value=fn)) if id(fn) in _OPERATORS:
@@ -173,7 +173,7 @@ class _Namer:
                 return None
 
     def _result_of(self, spelling: str, args: tuple[Tree, ...]) -> str:
-        function = spelling.rpartition(".")[2].strip("_") or "value"
+        function = re.sub(r"\W+", "_", spelling.rpartition(".")[2]).strip("_") or "value"
         operand = args[0] if len(args) == 1 else None
         if isinstance(operand, Var) and operand.name is not None and len(operand.name) <= 12:
             return f"{function}_{operand.name}"
