@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def haar_inverse_and_ildj(y):
-    """Inverse of `haar` (test_golden.py:354) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `haar` (test_golden.py:358) with respect to x, and its log-det-Jacobian."""
     even, odd = y
     value = 2**0.5
     even_1 = even * value

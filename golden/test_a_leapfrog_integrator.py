@@ -3,7 +3,7 @@ import jax.numpy as jnp
 
 
 def leapfrog_inverse_and_ildj(y, step):
-    """Inverse of `leapfrog` (test_golden.py:269) with respect to state, and its
+    """Inverse of `leapfrog` (test_golden.py:273) with respect to state, and its
     log-det-Jacobian.
     """
     q, p = y

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def mixed_inverse_and_ildj(y, w, b):
-    """Inverse of `mixed` (test_golden.py:421) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `mixed` (test_golden.py:425) with respect to x, and its log-det-Jacobian."""
     T = w.T
     sum_out = jnp.sum(jnp.broadcast_to(jnp.linalg.slogdet(T)[1], y.shape[:-1]))
     ildj = -sum_out

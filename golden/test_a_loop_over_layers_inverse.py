@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def flow_inverse(y, params):
-    """Inverse of `flow` (test_golden.py:241) with respect to x."""
+    """Inverse of `flow` (test_golden.py:245) with respect to x."""
     x = y
     for layer in reversed(params):
         x = coupling_inverse(x[..., ::-1], layer)
@@ -10,7 +10,7 @@ def flow_inverse(y, params):
 
 
 def coupling_inverse(y, params):
-    """Inverse of `coupling` (test_golden.py:167) with respect to x."""
+    """Inverse of `coupling` (test_golden.py:171) with respect to x."""
     a, b = jnp.split(y, 2, axis=-1)
     s, t = net(params, a)
     b = (b - t) * jnp.exp(-s)

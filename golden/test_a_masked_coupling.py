@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def checkerboard_inverse(y, params, mask):
-    """Inverse of `checkerboard` (test_golden.py:217) with respect to x."""
+    """Inverse of `checkerboard` (test_golden.py:221) with respect to x."""
     condition = mask == 1
     condition_1 = mask == 0
     s, t = net(params, jnp.where(condition, y, jnp.where(condition_1, 0.0, jnp.nan))[..., :2])

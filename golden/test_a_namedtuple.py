@@ -3,7 +3,7 @@ from tests.test_golden import State
 
 
 def kick_inverse_and_ildj(y, step):
-    """Inverse of `kick` (test_golden.py:401) with respect to state, and its log-det-Jacobian."""
+    """Inverse of `kick` (test_golden.py:405) with respect to state, and its log-det-Jacobian."""
     momentum = y.momentum
     state = y.position - step * momentum
     state_1 = momentum + step * jnp.sin(state)

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def shuffle_inverse_and_ildj(y, order):
-    """Inverse of `shuffle` (test_golden.py:374) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `shuffle` (test_golden.py:378) with respect to x, and its log-det-Jacobian."""
     return jnp.take(y, inverse_index(order), axis=-1), 0.0
 
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 
 
 def scanned_inverse_and_ildj(y, params):
-    """Inverse of `scanned` (test_golden.py:256) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `scanned` (test_golden.py:260) with respect to x, and its log-det-Jacobian."""
 
     def step(x, layer):
         x, ildj = coupling_inverse_and_ildj(x, layer)
@@ -14,7 +14,7 @@ def scanned_inverse_and_ildj(y, params):
 
 
 def coupling_inverse_and_ildj(y, params):
-    """Inverse of `coupling` (test_golden.py:167) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `coupling` (test_golden.py:171) with respect to x, and its log-det-Jacobian."""
     a, b = jnp.split(y, 2, axis=-1)
     s, t = net(params, a)
     b = (b - t) * jnp.exp(-s)

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def glow_step_inverse_and_ildj(y, params):
-    """Inverse of `glow_step` (test_golden.py:445) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `glow_step` (test_golden.py:449) with respect to x, and its log-det-Jacobian."""
     x, ildj = coupling_inverse_and_ildj(y, params["net"])
     params_1 = params["w"]
     T = params_1.T
@@ -15,7 +15,7 @@ def glow_step_inverse_and_ildj(y, params):
 
 
 def coupling_inverse_and_ildj(y, params):
-    """Inverse of `coupling` (test_golden.py:167) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `coupling` (test_golden.py:171) with respect to x, and its log-det-Jacobian."""
     a, b = jnp.split(y, 2, axis=-1)
     s, t = net(params, a)
     b = (b - t) * jnp.exp(-s)

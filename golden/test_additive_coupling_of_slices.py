@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def additive_inverse_and_ildj(y, params):
-    """Inverse of `additive` (test_golden.py:193) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `additive` (test_golden.py:197) with respect to x, and its log-det-Jacobian."""
     a, b = jnp.split(y, [2], axis=-1)
     s, t = net(params, b)
     a = a + s * t

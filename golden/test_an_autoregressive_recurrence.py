@@ -3,7 +3,7 @@ import jax.numpy as jnp
 
 
 def recurrence_inverse_and_ildj(y, a):
-    """Inverse of `recurrence` (test_golden.py:283) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `recurrence` (test_golden.py:287) with respect to x, and its log-det-Jacobian."""
 
     def step(state, y_t):
         x_t = jnp.log(y_t - a * state)

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def maybe_flipped_inverse_and_ildj(y, *, flip=False):
-    """Inverse of `maybe_flipped` (test_golden.py:333) with respect to x, and its
+    """Inverse of `maybe_flipped` (test_golden.py:337) with respect to x, and its
     log-det-Jacobian.
     """
     x = jnp.log(y)

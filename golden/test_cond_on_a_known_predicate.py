@@ -3,7 +3,7 @@ import jax.numpy as jnp
 
 
 def either_inverse_and_ildj(y, is_log):
-    """Inverse of `either` (test_golden.py:343) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `either` (test_golden.py:347) with respect to x, and its log-det-Jacobian."""
 
     def if_true():
         x = jnp.log(y)

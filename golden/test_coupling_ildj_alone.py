@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def coupling_ildj(y, params):
-    """Log-det-Jacobian of the inverse of `coupling` (test_golden.py:167) with respect to x."""
+    """Log-det-Jacobian of the inverse of `coupling` (test_golden.py:171) with respect to x."""
     a, _ = jnp.split(y, 2, axis=-1)
     s, _ = net(params, a)
     return -jnp.sum(s)

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def autoregressive_pair_inverse_and_ildj(y, params):
-    """Inverse of `autoregressive_pair` (test_golden.py:227) with respect to x, and its
+    """Inverse of `autoregressive_pair` (test_golden.py:231) with respect to x, and its
     log-det-Jacobian.
     """
     params = params["scale"]

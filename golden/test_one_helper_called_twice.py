@@ -4,14 +4,14 @@ import jax.numpy as jnp
 
 
 def widened_inverse_and_ildj(y, scale):
-    """Inverse of `widened` (test_golden.py:295) with respect to x, and its log-det-Jacobian."""
+    """Inverse of `widened` (test_golden.py:299) with respect to x, and its log-det-Jacobian."""
     x, ildj = widen_inverse_and_ildj(y, scale=scale)
     x, ildj_1 = widen_inverse_and_ildj(x - 1, scale=scale)
     return x, ildj + ildj_1
 
 
 def widen_inverse_and_ildj(y, *, scale):
-    """Inverse of `widen` (test_golden.py:296) with respect to h, and its log-det-Jacobian."""
+    """Inverse of `widen` (test_golden.py:300) with respect to h, and its log-det-Jacobian."""
     h = jnp.arcsinh(y)
     h_1 = h / scale
     sum_out = jnp.sum(math.log(2) - jnp.logaddexp(h, -h))

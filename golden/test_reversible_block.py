@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def reversible_block_inverse_and_ildj(y, params):
-    """Inverse of `reversible_block` (test_golden.py:206) with respect to streams, and its
+    """Inverse of `reversible_block` (test_golden.py:210) with respect to streams, and its
     log-det-Jacobian.
     """
     y1, y2 = y

@@ -6,7 +6,7 @@ import jax.scipy.special
 
 
 def constrain_inverse_and_ildj(y):
-    """Inverse of `constrain` (test_golden.py:382) with respect to z, and its log-det-Jacobian."""
+    """Inverse of `constrain` (test_golden.py:386) with respect to z, and its log-det-Jacobian."""
     z = y["scale"]
     z = z + jnp.log(-jnp.expm1(-z))
     z_1 = jnp.log(y["rate"])

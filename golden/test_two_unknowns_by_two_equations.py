@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 
 def rotate_inverse_and_ildj(y, angle):
-    """Inverse of `rotate` (test_golden.py:143) with respect to x and y, and its
+    """Inverse of `rotate` (test_golden.py:146) with respect to x and y, and its
     log-det-Jacobian.
     """
     c = jnp.cos(angle)
