@@ -18,7 +18,7 @@ from invcompiler.passes.degrees import check_degrees
 from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.normalise import normalise
-from invcompiler.passes.normalise_structures import show_structures
+from invcompiler.passes.normalise_structures import show_structures, waits_for_structure
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tail_calls import tail_calls
@@ -85,7 +85,7 @@ def compile_inverse(
 
 
 def _session(reader: Reader) -> Session:
-    return Session(reader, _intervals, _recognised, show_structures)
+    return Session(reader, _intervals, _recognised, show_structures, waits_for_structure)
 
 
 def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:

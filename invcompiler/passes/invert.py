@@ -270,9 +270,18 @@ class Emitter:
     def _of(self, var: Var) -> Tree:
         if var not in self.values:
             made = self.context.defining.get(var)
-            if isinstance(made, Apply) and assemble.is_at_link(made):
+            if isinstance(made, Apply) and self._is_at_link(made):
                 self.forward(made)
         return self.values.get(var, var)
+
+    def _is_at_link(self, made: Apply) -> bool:
+        """Whether the equation is the `x.at` or the `[i]` of `x.at[i]`, which are written where they are used."""
+        if not assemble.is_at_link(made):
+            return False
+        base = made.args[0]
+        inner = self.context.defining.get(base) if isinstance(base, Var) else None
+        is_at = isinstance(inner, Apply) and inner.fn == Ref(getattr, "getattr")
+        return made.args[1] == Const("at") or (is_at and inner.args[1] == Const("at"))
 
     def bind(self, var: Var, value: Tree) -> None:
         """Note what the forward var is worth; the new value should go by its name."""

@@ -37,6 +37,7 @@ Keywords = tuple[tuple[str | None, Tree], ...]
 
 _LIBRARIES = frozenset(
     {"jax", "jaxlib", "numpy", "scipy", "builtins", "_operator", "operator", "math"}
+    | {"collections", "copy", "dataclasses", "functools", "itertools"}
 )
 _FURTHEST = 20  # wrappers around wrappers
 

@@ -81,18 +81,19 @@ def _deferred(solver: Solver, equation: Apply) -> None:
 
 def _waits(solver: Solver, equation: Apply) -> bool:
     """Whether it is the text alone that does not say what is called, or with how many arguments."""
-    if has_open_arguments(equation.args, equation.kwargs):
+    context = solver.context
+    if has_open_arguments(equation.args, equation.kwargs) or context.waits(equation):
         return True
     fn = equation.fn
     if isinstance(fn, Var):
-        made = solver.context.defining.get(fn)
+        made = context.defining.get(fn)
         is_own = isinstance(made, Apply) and isinstance(made.fn, Ref)
         return fn in solver.known and is_own and not is_library(made.fn.value)
-    if not isinstance(fn, Method) or solver.context.call(equation) is not None:
+    if not isinstance(fn, Method) or context.call(equation) is not None:
         return False
     receiver = equation.args[0]
     is_known = all(var in solver.known for var in leaves(receiver))
-    return is_known and solver.context.facts.of(receiver) is None
+    return is_known and context.facts.of(receiver) is None
 
 
 def known_outputs(solver: Solver, equation: Apply) -> Var | dict[Any, Var] | None:

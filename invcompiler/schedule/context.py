@@ -59,6 +59,8 @@ class Context:
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
     runtime_masks: bool = False  # take `m` for a mask where the text has `1 - m` too
     defining: dict[Var, Equation] = field(default_factory=dict)
+    waits: Callable[[Equation], bool] = lambda equation: False
+    """Whether a call is one that can be understood as soon as the structure of its operands is known."""
     _calls: dict[Equation, Call | None] = field(default_factory=dict)
 
     @cached_property

@@ -13,7 +13,18 @@ import numpy as np
 
 from invcompiler.errors import EntangledError, InvcompilerError
 from invcompiler.ir.interval import REAL, Interval
-from invcompiler.ir.nodes import Apply, Capture, Const, Display, Function, Ref, Star, Tree, Var
+from invcompiler.ir.nodes import (
+    Apply,
+    Capture,
+    Const,
+    Display,
+    Equation,
+    Function,
+    Ref,
+    Star,
+    Tree,
+    Var,
+)
 from invcompiler.ir.walk import leaves
 from invcompiler.schedule import mapping
 from invcompiler.schedule.abstract import Abstract, Items, container, join
@@ -48,13 +59,15 @@ class FunctionPlan:
 class Session:
     """`prepare` reads a Python function; `intervals_of` says where the values of one live.
 
-    `recognise` replaces naive spellings on the way of the unknowns, `show` opaque containers of known structure.
+    `recognise` replaces naive spellings on the way of the unknowns, `show` opaque containers of known structure;
+    `waits` tells the calls that are shown once there is a structure.
     """
 
     prepare: Callable[[Any], Function]
     intervals_of: Callable[..., Mapping[Var, Interval]]
     recognise: Callable[[Function, tuple[Var, ...]], Function] = lambda function, _: function
     show: Callable[[Function, Facts, tuple[Var, ...]], tuple[Function, Facts]] = spread_arguments
+    waits: Callable[[Equation], bool] = lambda equation: False
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
     _specialise: Specialiser = field(default_factory=Specialiser)
     _plans: dict[Hashable, FunctionPlan | InvcompilerError | None] = field(default_factory=dict)
@@ -164,6 +177,7 @@ class Session:
             function.body.result,
             self._enter,
             self.relied,
+            waits=self.waits,
         )
         if not facts.is_concrete:
             found = self._containers(context)
