@@ -340,3 +340,12 @@ def loop_that_never_runs(x, shifts):
     for shift in shifts:
         x = x + shift
     return 2 * x
+
+
+@program(X)
+def two_loops_in_a_row(x):
+    for i in range(3):
+        x = 2 * x - i
+    for i in range(3):
+        x = 2 * x - i
+    return x * jnp.arange(1.0, 5.0)

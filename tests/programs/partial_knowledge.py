@@ -204,3 +204,25 @@ def residual_of_later_elements(x):
 @program(X, no_ildj="the overlapping element is returned twice")
 def overlapping_slices(x):
     return x[:3], x[2:]
+
+
+@program(X)
+def elementwise_before_an_update(x):
+    """Inverting `tanh` for a part, and then for all of it, counts one log-det."""
+    x = jnp.tanh(x)
+    x = x.at[:1].add(jnp.sin(x[1:]).sum())
+    return x
+
+
+@program(X)
+def product_before_an_update(x):
+    a, b = x[:2], x[2:]
+    a = a * b
+    a = a.at[:1].add(-a[1])
+    return jnp.concatenate([a, b])
+
+
+@program(real(2))
+def scale_of_one_element(x):
+    a, b = x[:1], x[1:]
+    return [a * jnp.arange(1.0, 2.0), b]
