@@ -70,6 +70,19 @@ def test_invertible_programs_are_inverted(imported, drawn):
     np.testing.assert_allclose(ildj, -np.linalg.slogdet(matrix)[1], rtol=1e-7, atol=1e-7)
 
 
+@given(drawn=invertible())
+def test_forward_log_dets_of_invertible_programs_are_right(imported, drawn):
+    text, size = drawn
+    note(text)
+    program = imported(text)
+    x = points(size)[1]
+    matrix = jacobian(program, x)
+    assume(is_regular(matrix))
+    y, fldj = inv.forward_and_fldj(program, example=x)(x)
+    np.testing.assert_allclose(to_vector(y), to_vector(program(x)), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(fldj, np.linalg.slogdet(matrix)[1], rtol=1e-7, atol=1e-7)
+
+
 @given(drawn=nearly_invertible())
 def test_nearly_invertible_programs_are_right_or_refused(imported, drawn):
     text, size = drawn
