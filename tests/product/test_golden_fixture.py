@@ -98,3 +98,9 @@ def test_parameters_and_names_make_files_of_their_own(pytester):
     ]
     result.stdout.fnmatch_lines(["golden/test_twice.py is compared twice: *"])
     result.assert_outcomes(passed=2, failed=1)
+
+
+def test_a_function_that_moved_is_no_difference(suite):
+    suite("# of f (flows.py:12)\n", "--update-golden")
+    assert suite("# of f (flows.py:130)\n").ret == 0
+    assert suite("# of g (flows.py:12)\n").ret == 1
