@@ -84,7 +84,7 @@ class Target:
             Param(Var(name), parameter.kind)
             for name, parameter in self.signature.parameters.items()
         )
-        args = tuple(p.var for p in params if p.kind in _POSITIONAL)
+        args: tuple[Any, ...] = tuple(p.var for p in params if p.kind in _POSITIONAL)
         args += tuple(Star(p.var) for p in params if p.kind is _VARIADIC)
         named = tuple(
             (p.var.name if p.kind is ParameterKind.KEYWORD_ONLY else None, p.var)
@@ -432,7 +432,8 @@ class Tangent:
 
 def _check_alike(primals: Sequence[Any], tangents: Sequence[Any]) -> None:
     for primal, tangent_ in zip(primals, tangents, strict=True):
-        if jax.tree.structure(primal) != jax.tree.structure(tangent_):
+        structures: list[Any] = [jax.tree.structure(primal), jax.tree.structure(tangent_)]
+        if structures[0] != structures[1]:
             raise TypeError("primals and tangents must have the same tree structure")
         for x, x_dot in zip(jax.tree.leaves(primal), jax.tree.leaves(tangent_), strict=True):
             if jnp.shape(x) != jnp.shape(x_dot):
@@ -508,10 +509,8 @@ class Adjoint:
     """
 
     def __init__(self, f: Callable[..., Any], argnums: Argnums = 0, residuals: str = "auto"):
-        if residuals not in ("auto", "save", "reconstruct"):
-            raise ValueError(
-                f"residuals must be 'auto', 'save' or 'reconstruct', got {residuals!r}"
-            )
+        if residuals not in ("auto", "save"):
+            raise ValueError(f"residuals must be 'auto' or 'save', got {residuals!r}")
         self._maker = AdjointMaker(f, argnums)
         self._generated = Derivative(self._maker)
         self._compiled: dict[Any, _Compiled] = {}

@@ -38,7 +38,7 @@ _FLAT = (
     *(len, isinstance, type, bool, int, str, repr, range, print, hasattr, callable),
     *(operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_),
     *(operator.is_, operator.is_not),
-    *(jnp.shape, jnp.ndim, jnp.size, jnp.zeros_like, jnp.ones_like, jnp.full_like, jnp.empty_like),
+    *(jnp.shape, jnp.ndim, jnp.size, jnp.zeros_like, jnp.ones_like, jnp.empty_like),
     *(jnp.result_type, jnp.argmax, jnp.argmin, jnp.argsort, jnp.isnan, jnp.isfinite, jnp.isinf),
     *(
         jnp.sign,
@@ -72,7 +72,8 @@ def _equation(equation: Equation, varied: set[Var], avals: Avals) -> None:
     match equation:
         case Apply():
             reads_varied = any(var in varied for var in operands(equation))
-            if reads_varied and not is_flat(equation) and _may_vary(equation.out, avals):
+            known = equation.out in avals.met
+            if reads_varied and not is_flat(equation, known) and _may_vary(equation.out, avals):
                 varied.add(equation.out)
         case Opaque():
             if any(var in varied for var in operands(equation)):
@@ -143,12 +144,17 @@ def _may_vary(var: Var, avals: Avals) -> bool:
     return any(has_inexact(aval) or holds_function(aval) for aval in met)
 
 
-def is_flat(equation: Apply) -> bool:
-    """Whether the value of `equation` has no derivative, whatever its operands are."""
+def is_flat(equation: Apply, known: bool = False) -> bool:
+    """Whether the value of `equation` has no derivative, whatever its operands are.
+
+    Where its value is `known`, that says whether an attribute called `size` is a number or a user's array.
+    """
     fn = equation.fn
     if not isinstance(fn, Ref):
         return False
     if fn.value is getattr:
+        if known:
+            return False
         name = getattr(equation.args[1], "value", None)
         return name in _FLAT_ATTRIBUTES
     return id(fn.value) in _FLAT_IDS

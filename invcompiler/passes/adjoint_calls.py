@@ -146,7 +146,7 @@ def _index(walk: Walk, equation: Apply, source: Var, key: Tree) -> Pullback | No
                 cots.give(source, Slabs(axis, size, ndim, (part,)))
 
         return give_slab
-    clip = emit.ask(_is_dynamic_scalar, key)
+    clip = emit.ask(_is_clamped, key)
     options = {"mode": Const("clip")} if clip is not None and clip.value else {}
 
     def give_update(cots: Cotangents) -> None:
@@ -180,7 +180,9 @@ def _slab(aval: Any, index: Any) -> tuple | None:
         return None
     size = aval.shape[axis]
     if type(part) is int:
-        start = part % size if size else 0
+        if not -size <= part < size:
+            return None  # clamped to the array
+        start = part % size
         return axis, start, start + 1, size, len(aval.shape), True
     if not all(bound is None or type(bound) is int for bound in (part.start, part.stop, part.step)):
         return None
@@ -199,11 +201,12 @@ def _is_whole(part: Any, size: int) -> bool:
     return part.indices(size) == (0, size, 1)
 
 
-def _is_dynamic_scalar(index: Any) -> bool:
-    """Whether `index` has a position known at run time only, which JAX clamps to the array."""
+def _is_clamped(index: Any) -> bool:
+    """Whether JAX clamps `index` to the array: it does so with numbers, not with arrays of them."""
     parts = index if isinstance(index, tuple) else (index,)
-    arrays = [part for part in parts if isinstance(part, jax.ShapeDtypeStruct)]
-    return bool(arrays) and all(array.shape == () for array in arrays)
+    arrays = [part for part in parts if isinstance(part, jax.ShapeDtypeStruct | np.ndarray | list)]
+    numbers = [part for part in parts if type(part) is int]
+    return bool(arrays or numbers) and all(np.shape(array) == () for array in arrays)
 
 
 # ---- rules --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ forward returns what else is needed after its value. If that is nothing, the use
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
@@ -22,10 +22,13 @@ from invcompiler.frontend import read
 from invcompiler.ir.nodes import (
     Apply,
     Block,
+    Branch,
     Capture,
+    Closure,
     Const,
     Display,
     Function,
+    Loop,
     Param,
     ParameterKind,
     Ref,
@@ -33,6 +36,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
+from invcompiler.ir.text import show
 from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.adjoint import Pullback, Walk, reverse
 from invcompiler.passes.avals import Avals, _same, abstract_run
@@ -144,18 +148,17 @@ class Pairs:
 
     def _shared(self, key: Any, active: tuple, pair: Pair | None) -> Pair | None:
         """Return an earlier pair that reads the same: most functions do not depend on sizes."""
-        from invcompiler.ir.text import show
-
         if pair is None:
             return None
         for known, pattern, _, other in self.made:
             if known is not key or pattern != active or other is None:
                 continue
-            same_back = show(other.back) == show(pair.back)
-            mine, theirs = pair.forward, other.forward
-            if same_back and (mine is theirs or (mine and theirs and show(mine) == show(theirs))):
-                if _interface(other) == _interface(pair):
-                    return other
+            if (
+                _interface(other) == _interface(pair)
+                and reads_same(other.back, pair.back)
+                and reads_same(other.forward, pair.forward)
+            ):
+                return other
         return pair
 
     def _make(self, function: Function, active: tuple[int, ...], runs: list) -> Pair | None:
@@ -231,6 +234,46 @@ def _packed(walk: Walk, residuals: tuple[Var, ...]) -> tuple[tuple[Var, ...], tu
     items = enumerate(residuals)
     unpacked = tuple(Apply(var, GETITEM, (whole, Const(i)), (), None, n) for i, var in items)
     return (whole,), unpacked
+
+
+def reads_same(a: Function | None, b: Function | None) -> bool:
+    """Whether two functions have one text, and mean the same objects by it."""
+    if a is None or b is None:
+        return a is b
+    return show(a) == show(b) and list(_objects(a.body)) == list(_objects(b.body))
+
+
+def _objects(block: Block) -> Iterator[int]:
+    """Yield what identifies the objects that `block` names, in order."""
+    for equation in block.equations:
+        match equation:
+            case Apply():
+                trees = (*equation.args, *(tree for _, tree in equation.kwargs))
+                if isinstance(equation.fn, Ref | Closure):
+                    yield from _named(equation.fn)
+            case Loop():
+                yield from _objects(equation.body)
+                trees = equation.init
+            case Branch():
+                for inner in equation.blocks:
+                    yield from _objects(inner)
+                trees = ()
+            case _:
+                trees = tuple(tree for _, tree in equation.ins)
+        for tree in trees:
+            yield from _named(tree)
+
+
+def _named(tree: Tree) -> Iterator[int]:
+    match tree:
+        case Ref():
+            yield id(tree.value)
+        case Display():
+            for item in tree.items:
+                yield from _named(item)
+        case Closure():
+            for _, value in tree.env:
+                yield from _named(value)
 
 
 def _interface(pair: Pair) -> tuple:
@@ -375,4 +418,4 @@ def is_library(fn: Any) -> bool:
     return "site-packages" in file or "dist-packages" in file
 
 
-__all__ = ["Pair", "Pairs", "callee", "has_own_rule", "positional", "runs_of"]
+__all__ = ["Pair", "Pairs", "callee", "has_own_rule", "positional", "reads_same", "runs_of"]

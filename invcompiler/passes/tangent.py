@@ -40,13 +40,12 @@ from invcompiler.ir.nodes import (
     Var,
     Zip,
 )
-from invcompiler.ir.text import show
 from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.activity import item_trees, useful, varying
 from invcompiler.passes.adjoint import called, local_pullbacks
 from invcompiler.passes.adjoint_calls import applies, canonical_call, is_alone, projected
 from invcompiler.passes.adjoint_loops import view
-from invcompiler.passes.adjoint_pairs import callee, positional, runs_of
+from invcompiler.passes.adjoint_pairs import callee, positional, reads_same, runs_of
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, has_star, shape_tree
@@ -307,7 +306,7 @@ class Twins:
         if twin is None:
             return None
         for known, pattern, _, other in self.made:
-            if known is key and pattern == active and show(other.function) == show(twin.function):
+            if known is key and pattern == active and reads_same(other.function, twin.function):
                 twin = other
                 break
         self.made.append((key, active, runs, twin))

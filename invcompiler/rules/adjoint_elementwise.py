@@ -89,6 +89,8 @@ def _(x1, x2):
 
 def power_slope(x, n):
     """Return n * x**(n - 1), the slope of x**n."""
+    if n == 0:
+        return 0
     if n == 2:
         return 2 * x
     return n * x ** (n - 1)

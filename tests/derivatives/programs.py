@@ -1132,3 +1132,59 @@ def coupling_likelihood(layer, x):
     b = b * jnp.exp(s) + layer["b"][:2]
     z = jnp.concatenate([a, b], axis=-1)
     return jnp.mean(-0.5 * jnp.sum(z**2, axis=-1) + jnp.sum(s, axis=-1))
+
+
+# ---- where derivatives go wrong silently --------------------------------------------------------------
+
+
+@program(X)
+def filled_like(x):
+    return jnp.full_like(x, x[0]) * x
+
+
+class Sized(NamedTuple):
+    size: jax.Array
+    shape: jax.Array
+
+
+@program(Sized(X, Y))
+def fields_called_size_and_shape(pair):
+    return pair.size * pair.shape
+
+
+@program(X * 0.0)
+def zeroth_power(x):
+    return x**0 + x**1
+
+
+@program(np.arange(4.0))
+def static_index_out_of_bounds(x):
+    return x[-1] * jnp.asarray(x)[7]
+
+
+def summed_rows(m, v):
+    return jnp.sum(m * v, axis=0)
+
+
+def through_another(m, v):
+    return summed_rows(m, v) * 2
+
+
+@program(M, SQUARE, X, Y[:1])
+def one_text_for_two_shapes(m, w, x, y):
+    return through_another(m, x) + through_another(w, y)
+
+
+@program([X, Y, X], argnums=(0,))
+def walks_a_part(items):
+    total = 0.0
+    for item, i in zip(items, range(3)):
+        total = total + jnp.sin(item) * i
+    return total
+
+
+@program(X)
+def shadowed_builtin_names(x):
+    sum = jnp.sin(x)
+    list = sum * x
+    return list * sum
