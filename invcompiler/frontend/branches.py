@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from invcompiler.frontend.expressions import truth_of
 from invcompiler.frontend.lowering import Entry, Local, Lowering, Unbound, Unfollowed, expression
-from invcompiler.frontend.structure import join
+from invcompiler.frontend.structure import join, settled
 from invcompiler.ir.nodes import Branch, BranchKind, Display, Tree, Var
 
 Side = Callable[[Lowering], Tree | None]
@@ -53,7 +53,7 @@ class Joined:
             unit.part(*parts)
             self.outs.append(out)
             for items, part in zip(self.items, parts, strict=True):
-                items.append(part)
+                items.append(settled(part))
             return out
 
         tree = join(trees, leaf)

@@ -57,18 +57,9 @@ def name_(lowering: Lowering, node: ast.Name, name: str | None) -> Tree:
     if isinstance(found, Local):
         return found.closure(lowering)
     lowering.unit.share(found)
-    if isinstance(found, Display):
-        found = collected(found)
     if lowering.unit.closures or lowering.unit.captured:
         lowering.refuse_stale(found, node)
     return found
-
-
-def collected(value: Display) -> Tree:
-    """Return the list that a loop has collected for `[*it]`: nothing was put beside it."""
-    if value.kind is list and len(value.items) == 1 and isinstance(value.items[0], Star):
-        return value.items[0].value
-    return value
 
 
 # ---- operators ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from invcompiler.frontend.calls import keywords
 from invcompiler.frontend.expressions import items_of
 from invcompiler.frontend.lowering import Lowering, Unfollowed
-from invcompiler.frontend.structure import is_mutable, is_open
+from invcompiler.frontend.structure import is_mutable, is_open, settled
 from invcompiler.ir.nodes import (
     Const,
     Display,
@@ -49,7 +49,7 @@ def source(lowering: Lowering, node: ast.expr) -> Source:
     value = lowering.expression(node)
     if isinstance(value, Ref | Const):
         raise Unfollowed("iteration over an object", node)
-    return Source(Each(value), shown_items(value))
+    return Source(Each(settled(value)), shown_items(value))
 
 
 def shown_items(value: Tree) -> tuple[Tree, ...] | None:

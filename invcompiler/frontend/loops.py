@@ -24,7 +24,15 @@ from invcompiler.frontend.lowering import (
 )
 from invcompiler.frontend.names import bound_names, children
 from invcompiler.frontend.statements import Jump, bind_target, run, unroll
-from invcompiler.frontend.structure import contains, is_mutable, leaves_of, matches, rebuild, split
+from invcompiler.frontend.structure import (
+    contains,
+    is_mutable,
+    leaves_of,
+    matches,
+    rebuild,
+    settled,
+    split,
+)
 from invcompiler.ir.nodes import Const, Display, Iter, Loop, LoopKind, Ref, Star, Tree, Var
 
 
@@ -160,7 +168,7 @@ class _Rolled:
         params, init, new = self._carried()
         outs = tuple(Var(param.name) for param in params)
         lists = tuple(Var(name) for name in collections)
-        result = Display(tuple, (*new, *collections.values()))
+        result = Display(tuple, tuple(map(settled, (*new, *collections.values()))))
         body = self.inner.builder.block((*params, *item_vars), result)
         if not params and not lists and not self.bound:
             return
@@ -201,7 +209,7 @@ class _Rolled:
                 raise ChangesStructure(carry.name)
             params.extend(leaf for leaf in leaves_of(carry.inside) if isinstance(leaf, Var))
             one = isinstance(carry.inside, Var)
-            init.extend([carry.init] if one else leaves_of(carry.init))
+            init.extend(map(settled, [carry.init] if one else leaves_of(carry.init)))
             new.extend(split(carry.inside, after))
         return params, tuple(init), new
 
@@ -405,7 +413,7 @@ def _comprehension(lowering: Lowering, node, parts, iterable: Iter, name) -> lis
     refuse_late(lowering, [[value, value] for value in values], _targets(inner, node), node)
     outs = tuple(Var(name if len(parts) == 1 else None) for _ in parts)
     lowering.unit.lists.update(dict.fromkeys(outs, False))
-    body = inner.builder.block(params, Display(tuple, tuple(values)))
+    body = inner.builder.block(params, Display(tuple, tuple(map(settled, values))))
     span = lowering.span(node)
     lowering.builder.add(Loop(LoopKind.COMPREHENSION, outs, (), iterable, body, (), span))
     return list(outs)

@@ -16,7 +16,7 @@ from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend.callables import makes_function
 from invcompiler.frontend.resolve import Captures, Scope
 from invcompiler.frontend.source import Text
-from invcompiler.frontend.structure import contains, exchange, is_mutable, leaves_of
+from invcompiler.frontend.structure import contains, exchange, is_mutable, leaves_of, settled
 from invcompiler.frontend.survey import Survey, survey
 from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import Apply, Closure, Display, Method, Ref, Span, Tree, Var
@@ -350,6 +350,8 @@ class Lowering:
         span = self.span(node)
         equations = self.builder.equations
         before = len(equations)
+        args = tuple(map(settled, args))
+        kwargs = tuple((keyword, settled(value)) for keyword, value in kwargs)
         out = self.builder.apply(fn, args, kwargs, name=name, span=span, arity=arity)
         if len(equations) > before:
             self.unit.made[out] = equations[-1]  # type: ignore[index, assignment]

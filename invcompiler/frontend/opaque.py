@@ -18,7 +18,7 @@ from invcompiler.frontend.names import (
     may_read,
     read_names,
 )
-from invcompiler.frontend.structure import leaves_of
+from invcompiler.frontend.structure import leaves_of, settled
 from invcompiler.ir.nodes import Opaque, Tree, Var
 
 _NOT_COPIED = {
@@ -50,7 +50,7 @@ def copy_expression(
         for _, tree in ins:
             lowering.unit.freeze(tree)
     what, span = unfollowed.what, lowering.span(unfollowed.node)
-    lowering.builder.add(Opaque((out,), (), ins, clean(lowering, node), what, span))
+    lowering.builder.add(Opaque((out,), (), _settled(ins), clean(lowering, node), what, span))
     return out
 
 
@@ -67,13 +67,15 @@ def copy_statements(lowering: Lowering, nodes: Sequence[ast.stmt], unfollowed: U
     outs = tuple(Var(name, lowering.span(nodes[0])) for name in bound)
     ins = inputs(lowering, nodes, unfollowed, bound)
     for name, tree in ins:
-        lowering.unit.freeze(tree)  # the code may have given it another name
-        if name not in bound and (seen := sees(lowering, tree, bound)):
+        lowering.unit.share(tree)  # the code may have given it another name
+        lowering.unit.freeze(tree)
+        read = name not in bound or may_read(nodes, name)
+        if read and (seen := sees(lowering, tree, bound)):
             what = f"a function that sees a later value of `{seen}`"
             raise lowering.unsupported(what, unfollowed.node)
     what, span = unfollowed.what, lowering.span(unfollowed.node)
     code = [clean(lowering, node) for node in nodes]
-    lowering.builder.add(Opaque(outs, bound, ins, code, what, span))
+    lowering.builder.add(Opaque(outs, bound, _settled(ins), code, what, span))
     lowering.unit.copied.update(outs)
     for name, out in zip(bound, outs, strict=True):
         before = lowering.env.get(name)
@@ -148,6 +150,10 @@ def inputs(
             raise lowering.unsupported(missing.what, unfollowed.node) from None
         found[name] = tree
     return tuple(found.items())
+
+
+def _settled(ins: tuple[tuple[str, Tree], ...]) -> tuple[tuple[str, Tree], ...]:
+    return tuple((name, settled(tree)) for name, tree in ins)
 
 
 # ---- code that stands on its own ----------------------------------------------------------------------

@@ -22,7 +22,7 @@ from invcompiler.frontend.mutation import (
 )
 from invcompiler.frontend.names import every
 from invcompiler.frontend.opaque import copy_expression, copy_statements
-from invcompiler.frontend.structure import is_mutable
+from invcompiler.frontend.structure import is_mutable, settled
 from invcompiler.frontend.transparent import is_transparent_context
 from invcompiler.ir.nodes import BranchKind, Closure, Const, Display, Ref, Slice, Star, Tree
 
@@ -80,7 +80,7 @@ def function_result(lowering: Lowering, statements: list[ast.stmt]) -> Tree:
         raise lowering.unsupported(unfollowed.what, unfollowed.node, unfollowed.hint) from None
     if ending is None or isinstance(ending, Jump):
         raise lowering.unsupported("a function that always raises", lowering.unit.node)
-    return ending
+    return settled(ending)
 
 
 def _after(statements: list[ast.stmt], at: int, rest: Rest | None) -> Rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -35,6 +36,17 @@ def rebuild(tree: Tree, leaf: Callable[[Tree], Tree]) -> Tree:
     if isinstance(tree, Display) and is_open(tree):
         return replace(tree, items=tuple(rebuild(item, leaf) for item in tree.items))
     return leaf(tree)
+
+
+def settled(tree: Tree) -> Tree:
+    """Return `tree` as a value that nothing is put into any more: `[*items]` of a loop is what it collected."""
+    if not isinstance(tree, Display):
+        return tree
+    if tree.kind is list and len(tree.items) == 1 and isinstance(tree.items[0], Star):
+        return tree.items[0].value
+    items = tuple(map(settled, tree.items))
+    same = all(map(operator.is_, items, tree.items))
+    return tree if same else replace(tree, items=items)
 
 
 def leaves_of(tree: Tree) -> Iterator[Tree]:
