@@ -349,15 +349,21 @@ class _BlockNester:
         self.local.append(var)
 
     def _is_repeatable(self, equation: Equation) -> bool:
-        """Whether `equation` is metadata of an array: it is printed where it is used, each time."""
-        if not isinstance(equation, Apply) or not is_metadata(equation):
+        """Whether `equation` is metadata of an array, or the place `x.at[i]`: it is printed where it is used, each time."""
+        if not isinstance(equation, Apply):
             return False
-        out, (value, *_) = equation.out, equation.args
+        out, (value, *rest) = equation.out, equation.args or (None,)
         if out in self.unpackings or not isinstance(value, Var):
             return False
-        if value in self.nest.inlined:
+        if is_metadata(equation):
+            named = [value]
+        elif is_item(equation) and is_at(self.producers.get(value)) and self.outer.uses[out] > 1:
+            named = [var for tree in rest for var in open_leaves(tree)]
+        else:
             return False
-        self.outer.pinned.add(value)
+        if any(var in self.nest.inlined for var in named):
+            return False
+        self.outer.pinned.update(named)
         self._inline(out)
         return True
 

@@ -186,7 +186,9 @@ def join(emitter: Emitter, step: Join) -> Tree:
     first = pieces[0].region
     if step.form is Form.ITEMS:
         return _container(emitter, step.whole, pieces, values)
-    if isinstance(first, Masked):
+    if len(pieces) == 1 and not pieces[0].compact:
+        return values[0]
+    if isinstance(first, Masked) and step.form is Form.COMPLEMENT:
         return _select(emitter, first.mask, values[0], values[1])
     if step.form is Form.CHAIN and len(pieces) > 1:
         return _chained(emitter, [p.region for p in pieces], values)  # type: ignore[misc]
@@ -327,6 +329,10 @@ def _scattered(emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: li
         total = _blank(emitter, whole, values[0])
     for piece, value in parts:
         region = piece.region
+        if isinstance(region, Masked):
+            sides = (value, total) if region.inside else (total, value)
+            total = _select(emitter, region.mask, *sides)
+            continue
         index = index_of(emitter, region, whole)
         if index is None:
             total = _overlaid(emitter, whole, region, total, value)
@@ -345,6 +351,14 @@ def _overlaid(emitter: Emitter, whole: Var, region: Region, under: Tree, over: T
         raise _unwritable(emitter, whole)
     hole = getitem(emitter.builder, under, index)
     return _set(emitter, over, index, hole)
+
+
+def set_region(emitter: Emitter, whole: Var, region: Region, base: Tree, value: Tree) -> Tree:
+    """Return `base`, which is like `whole`, with `value` in a region."""
+    index = index_of(emitter, region, whole)
+    if index is None:
+        raise _unwritable(emitter, whole)
+    return _set(emitter, base, index, value)
 
 
 def _unwritable(emitter: Emitter, whole: Var) -> ShapeError:

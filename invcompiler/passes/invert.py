@@ -53,7 +53,7 @@ from invcompiler.schedule.plan import (
     ShapeQuery,
     Step,
 )
-from invcompiler.schedule.regions import Masked
+from invcompiler.schedule.regions import Masked, Region
 
 
 @dataclass(frozen=True)
@@ -389,6 +389,10 @@ class Emitter:
         """Return `value` with zeros outside of a masked region."""
         sides = (value, Const(0.0)) if region.inside else (Const(0.0), value)
         return self.where(region.mask, *sides)
+
+    def without(self, value: Tree, hole: Region, whole: Var) -> Tree:
+        """Return `value`, which is like `whole`, with zeros in `hole`."""
+        return assemble.set_region(self, whole, hole, value, Const(0.0))
 
     def where(self, mask: Tree, inside: Tree, outside: Tree) -> Tree:
         """Choose by a mask; where it is only taken for one, anything but zeros and ones gives NaN."""

@@ -21,8 +21,8 @@ from invcompiler.passes.ops import attribute, call, getitem, ints, tuple_of
 from invcompiler.passes.shape_answers import answer, dtype_ref
 from invcompiler.passes.templates import instantiate
 from invcompiler.rules.registry import Kind
-from invcompiler.schedule.plan import Isolate
-from invcompiler.schedule.regions import Masked, Region
+from invcompiler.schedule.plan import Counted, Isolate
+from invcompiler.schedule.regions import Except, Masked, Region
 
 if TYPE_CHECKING:
     from invcompiler.passes.invert import Emitter
@@ -68,8 +68,10 @@ class LogDet:
     def add_rule(self, emitter: Emitter, step: Isolate) -> None:
         """Add the term of a rule, in the form in which it states its log-determinant."""
         rule = step.rule
-        if rule.kind is Kind.STRUCTURAL:
+        if rule.kind is Kind.STRUCTURAL or step.counted is Counted.ELSEWHERE:
             return
+        if step.counted is Counted.OVERLAPPING:
+            raise _counted_twice(emitter, step)
         if rule.log_det is not None:
             value = self._instance(emitter, step, rule.log_det)
             value = _doubled(emitter, step, value)
@@ -89,7 +91,9 @@ class LogDet:
         full = _is_full(emitter, step, template)
         rank = _rank(emitter, step, template)
         shape = _shape(emitter, step, template)
-        self.add_term(Term(value, step.solved, 0, full, rank, shape, step.region))
+        of = step.solved if step.region is None else step.call.arguments[step.rule.argument]
+        assert isinstance(of, Var)
+        self.add_term(Term(value, of, 0, full, rank, shape, step.region))
 
     def _instance(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
         x = emitter.value(step.solved)
@@ -141,6 +145,16 @@ def _no_log_det(emitter: Emitter, step: Isolate) -> DegreesOfFreedomError:
         function=emitter.context.function.name,
         label="its rule states an inverse only",
         hint="state `log_det=` in its `inv.inverse_rule`, or ask for `inv.inverse` alone",
+    )
+
+
+def _counted_twice(emitter: Emitter, step: Isolate) -> DegreesOfFreedomError:
+    return DegreesOfFreedomError(
+        "parts of this value that overlap are recovered one by one: how often an element counts is not followed",
+        span=step.equation.span,
+        function=emitter.context.function.name,
+        label="recovered in parts that overlap",
+        hint="ask for `inv.inverse` alone, or apply the function after the updates that part it",
     )
 
 
@@ -209,7 +223,7 @@ def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:
     value = _masked(emitter, term)
     if term.core is None:
         return value
-    if term.full or isinstance(term.region, Masked):
+    if term.full or term.region is not None:
         return _summed(emitter, value, term.of, batch, term.core)
     repeated = _repeated(emitter, term, value, batch)
     if repeated is not None:
@@ -237,9 +251,21 @@ def _repeated(emitter: Emitter, term: Term, value: Tree, batch: int) -> Tree | N
 
 
 def _masked(emitter: Emitter, term: Term) -> Tree:
-    if not isinstance(term.region, Masked):
-        return term.value
-    return emitter.masked(term.value, term.region)
+    """Return the term with zeros outside of its region."""
+    match term.region:
+        case None:
+            return term.value
+        case Masked():
+            return emitter.masked(term.value, term.region)
+        case Except(region=hole):
+            value = term.value
+            if not term.full:
+                value = call(
+                    emitter.builder, jnp.broadcast_to, value, _leading_shape(emitter, term)
+                )
+            return emitter.without(value, hole, term.of)
+        case region:
+            raise AssertionError(f"a step recovers {region} alone")
 
 
 def _times(emitter: Emitter, count: Tree, value: Tree) -> Tree:

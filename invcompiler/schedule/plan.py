@@ -5,6 +5,7 @@ A `Plan` is a value that can be printed and tested; the passes that emit code ar
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -41,12 +42,21 @@ class ShapeQuery:
         return self.equation.outs
 
 
+class Counted(enum.Enum):
+    """Whether the elements that a step recovers are those that their equation adds to the log-determinant."""
+
+    YES = "they are"
+    ELSEWHERE = "another step of the equation recovers them too, and counts them"
+    OVERLAPPING = "other steps of the equation recover some of them"
+
+
 @dataclass(frozen=True, eq=False)
 class Isolate:
     """Recover the one unknown operand of a call from its value and the other operands, by a rule.
 
     `output` holds the call's value and `solved` takes the operand's: the call's own vars, or, where the value is known on
-    `region` only, vars that hold the right elements there and anything elsewhere.
+    `region` only, vars that hold the right elements there and anything elsewhere. `counted`: whether its term belongs to the
+    log-determinant, to which every element of a value contributes once (`schedule/counting.py`).
     """
 
     equation: Apply
@@ -55,6 +65,7 @@ class Isolate:
     output: Var
     solved: Var
     region: Region | None = None
+    counted: Counted = Counted.YES
 
     @property
     def solves(self) -> tuple[Var, ...]:

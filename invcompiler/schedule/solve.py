@@ -21,6 +21,7 @@ from invcompiler.rules import indexed
 from invcompiler.rules.canonical import Call
 from invcompiler.schedule import affine, blocked, calls, isolate, loops, views
 from invcompiler.schedule.context import Context
+from invcompiler.schedule.counting import counted_once
 from invcompiler.schedule.cover import covers, region_within
 from invcompiler.schedule.plan import Accumulate, Forward, Join, Plan, Read, ShapeQuery, Step
 from invcompiler.schedule.regions import Agreement, Masked, Piece, View
@@ -37,7 +38,7 @@ def solve(block: Block, given: Iterable[Var], targets: Iterable[Var], context: C
         solver = again if context.runtime_masks else solver
     if solver.misses(targets):
         raise blocked.explain(solver, solver.misses(targets))
-    return Plan(given, tuple(solver.steps), targets)
+    return Plan(given, counted_once(solver.steps), targets)
 
 
 def _solved(

@@ -46,13 +46,6 @@ UNSETTLED: dict[str, dict[str, str]] = {
     "loops.loop_over_elements": {EVERY_LAW: "a loop that indexes the unknown by its counter"},
     "partial_knowledge.overlapping_slices": {EVERY_LAW: "its shape does not follow from overlaps"},
     "loops.two_loops_in_a_row": {EVERY_LAW: "refused, though it can be inverted"},
-    "partial_knowledge.elementwise_before_an_update": {
-        EVERY_LAW: "WRONG: a log-det term counted twice"
-    },
-    "partial_knowledge.product_before_an_update": {
-        EVERY_LAW: "WRONG: a log-det term counted twice"
-    },
-    "partial_knowledge.scale_of_one_element": {EVERY_LAW: "crashes: ones are taken for a mask"},
     "structural.tile": {EVERY_LAW: REPEATS},
     "structural.unpacked_rows": {"standalone": ALONE},
 }

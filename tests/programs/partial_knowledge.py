@@ -226,3 +226,22 @@ def product_before_an_update(x):
 def scale_of_one_element(x):
     a, b = x[:1], x[1:]
     return [a * jnp.arange(1.0, 2.0), b]
+
+
+@program(X)
+def doubled_before_an_update(x):
+    t = 3.0 * x
+    return t.at[1:].set(jnp.exp(x[1:]) + t[0])
+
+
+@program(X)
+def updates_of_an_exponential(x):
+    t = jnp.exp(x)
+    u = t.at[0].add(t[1])
+    return u.at[1].multiply(jnp.exp(u[2]))
+
+
+@program(X)
+def one_element_replaced(x):
+    t = jnp.exp(x)
+    return t.at[2].set(x[2] * 2 + t[0])

@@ -12,6 +12,7 @@ import jax.scipy.special as special
 import numpy as np
 from jax import lax
 
+from invcompiler.assumptions import assume
 from invcompiler.ir.build import as_tree
 from invcompiler.ir.nodes import Const, Display, Ref, Var
 from invcompiler.rules import canonical, registry
@@ -245,6 +246,7 @@ def _structural():
     yield "permuted_axis", A23, {"index": (WHOLE, P3)}, lambda x: x[:, P3]
     yield "asarray", A23, {}, jnp.asarray
     yield "real", A23, {}, jnp.real
+    yield "assume_is_the_identity", A23, {"domain": "real"}, lambda x: assume(x, "real")
     yield "cast", A23, {"dtype": jnp.float64}, lambda x: x.astype(jnp.float64)
     yield "cast", np.float32(A23), {"dtype": jnp.float64}, lambda x: x.astype(jnp.float64)
     yield "cast", np.arange(3), {"dtype": jnp.int64}, lambda x: x.astype(jnp.int64)
