@@ -133,7 +133,23 @@ def read(emitter: Emitter, step: Read) -> Tree:
     index = index_of(emitter, region, step.view.whole)
     if index is None:
         raise needs_example(emitter, step.view.whole)
-    return getitem(emitter.builder, source, index)
+    part = getitem(emitter.builder, source, index)
+    if isinstance(region, Elements) and region.may_repeat:
+        return _written_once(emitter, source, index, part)
+    return part
+
+
+def _written_once(emitter: Emitter, source: Tree, index: Tree, part: Tree) -> Tree:
+    """Return what `source.at[index].set(part)` has set; where another value was set in the same place, or none, NaN."""
+    builder = emitter.builder
+    zeros = call(builder, jnp.zeros_like, source)
+    times = method(
+        builder, "add", getitem(builder, ops.attribute(builder, zeros, "at"), index), Const(1)
+    )
+    place = getitem(builder, ops.attribute(builder, times, "at"), index)
+    times = method(builder, "get", place, mode=Const("fill"), fill_value=Const(0))
+    once = call(builder, operator.eq, times, Const(1))
+    return call(builder, jnp.where, once, part, Ref(jnp.nan, "jnp.nan", jnp))
 
 
 def _concatenated(emitter: Emitter, step: Read) -> Tree | None:

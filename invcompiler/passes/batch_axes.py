@@ -14,7 +14,8 @@ import numpy as np
 from invcompiler.errors import DegreesOfFreedomError
 from invcompiler.ir.build import literal
 from invcompiler.ir.nodes import Const, Display, Slice, Span, Tree
-from invcompiler.rules.registry import Kind
+from invcompiler.passes.templates import reads_only_the_shape
+from invcompiler.rules.registry import Kind, parameters
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
@@ -122,11 +123,66 @@ def _keeps_examples(moved: np.ndarray, shape: tuple[int, ...], batch: int) -> bo
 
 
 def _acts_behind(step: Isolate, context: Context, batch: int) -> bool:
+    if step.rule.core is None:
+        return _is_uniform(step) and _acts_alike(step, context, batch)
     shape, out = (context.concrete_shape(v) for v in (step.solved, step.equation.out))
     if shape is None or out is None:
         return True
-    core = step.rule.core
-    return core is not None and len(shape) - core >= batch and out[:batch] == shape[:batch]
+    return len(shape) - step.rule.core >= batch and out[:batch] == shape[:batch]
+
+
+def _is_uniform(step: Isolate) -> bool:
+    """Whether the log-determinant does not depend on values of the unknown, so that it is that of each example alike."""
+    template, rule = step.rule.log_det, step.rule
+    return template is None or all(
+        reads_only_the_shape(template, name) for name in (rule.output, rule.argument)
+    )
+
+
+def _acts_alike(step: Isolate, context: Context, batch: int) -> bool:
+    """Whether the inverse of a linear map does the same to each example: it is tried on two along each batch axis.
+
+    What is known of its other operands is their shape at least; values that are not known are drawn at random.
+    """
+    shape, out = (context.concrete_shape(v) for v in (step.solved, step.equation.out))
+    if shape is None or out is None:
+        return True
+    if len(shape) < batch or out[:batch] != shape[:batch] or np.prod(shape[batch:]) > _MOST:
+        return False
+    examples = (2,) * batch
+    random = np.random.default_rng(0)
+    names = [n for n in parameters(step.rule.inverse) if n in step.rule.needs(step.rule.inverse)]
+    operands = {n: _drawn(context, step.call.arguments[n], random) for n in names}
+    if None in operands.values():
+        return False
+    given = {n: value[0] for n, value in operands.items() if value is not None}
+    given[step.rule.argument] = np.zeros(examples + shape[batch:])
+
+    def run(y: np.ndarray) -> np.ndarray:
+        values = {**given, step.rule.output: y}
+        with jax.ensure_compile_time_eval():
+            found = step.rule.inverse(*(values[n] for n in parameters(step.rule.inverse)))
+        return np.array(found)
+
+    y = random.normal(size=examples + out[batch:])
+    changed = y.copy()
+    changed[(0,) * batch] = random.normal(size=out[batch:])
+    try:
+        x, apart = run(y), run(changed)
+        turned = [np.flip(run(np.flip(y, axis)), axis) for axis in range(batch)]
+    except (TypeError, ValueError):  # an operand that has batch axes of its own
+        return False
+    apart[(0,) * batch] = x[(0,) * batch]
+    return all(np.allclose(x, other, rtol=1e-3, atol=1e-3) for other in (*turned, apart))
+
+
+def _drawn(context: Context, tree: Tree, random: np.random.Generator) -> tuple[Any] | None:
+    """Return the value of an operand, or random numbers of its shape; None if that is not known."""
+    value = _value(context, tree)
+    if value is not None:
+        return value
+    shape = context.concrete_shape(tree)
+    return None if shape is None else (random.normal(size=shape),)
 
 
 def _is_behind(region: Region, rank: int | None, batch: int) -> bool:

@@ -73,7 +73,10 @@ class LogDet:
         if step.counted is Counted.OVERLAPPING:
             raise _counted_twice(emitter, step)
         if rule.log_det is not None:
-            value = self._instance(emitter, step, rule.log_det)
+            if rule.core is None and self.batch_ndims:
+                value = self._for_one_example(emitter, step, rule.log_det)
+            else:
+                value = self._instance(emitter, step, rule.log_det)
             value = _doubled(emitter, step, value)
             rank = 0 if _matrices_only(emitter, step, rule.log_det) else None
             self.add_term(Term(value, step.solved, rule.core, rank=rank))
@@ -89,8 +92,8 @@ class LogDet:
             value = call(emitter.builder, jnp.log, call(emitter.builder, jnp.abs, slope))
         value = _doubled(emitter, step, value)
         full = _is_full(emitter, step, template)
-        rank = _rank(emitter, step, template)
-        shape = _shape(emitter, step, template)
+        rank = None if full else _rank(emitter, step, template)
+        shape = None if full else _shape(emitter, step, template)
         of = step.solved if step.region is None else step.call.arguments[step.rule.argument]
         assert isinstance(of, Var)
         self.add_term(Term(value, of, 0, full, rank, shape, step.region))
@@ -98,6 +101,13 @@ class LogDet:
     def _instance(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
         x = emitter.value(step.solved)
         return instantiate(emitter, step, template, emitter.value(step.output), x)
+
+    def _for_one_example(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
+        """Return the log-det of a linear map that does the same to each example, from the shape of one of them."""
+        first = Slice(Const(None), Const(1), Const(None))
+        index = first if self.batch_ndims == 1 else tuple_of([first] * self.batch_ndims)
+        one = getitem(emitter.builder, emitter.value(step.solved), index)
+        return instantiate(emitter, step, template, emitter.value(step.output), one)
 
     def total(self, emitter: Emitter) -> Tree:
         """Return the ILDJ, minus the sum of all terms (for FLDJs the sum), one number for each example."""
@@ -124,7 +134,9 @@ class LogDet:
             shape = answer(emitter, unknown, "shape")
             lead = getitem(builder, shape, Slice(Const(None), Const(self.batch_ndims), Const(None)))
             dtype = answer(emitter, unknown, "dtype")
-            return call(builder, jnp.zeros, lead, dtype=dtype)
+            zeros = call(builder, jnp.zeros, lead, dtype=dtype)
+            emitter.wish(zeros, self.name)
+            return zeros
         dtype = emitter.facts.dtype(unknown)
         usual = jnp.result_type(float)  # what constants such as `jnp.log(2)` have
         if dtype is None or isinstance(total, Const) or dtype == usual or dtype.kind != "f":
@@ -222,7 +234,7 @@ def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:
     """Return the sum of a term over all axes but the first `batch`."""
     value = _masked(emitter, term)
     if term.core is None:
-        return value
+        return _same_for_each(emitter, term, value, batch)
     if term.full or term.region is not None:
         return _summed(emitter, value, term.of, batch, term.core)
     repeated = _repeated(emitter, term, value, batch)
@@ -236,6 +248,14 @@ def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:
         return value
     spread = call(emitter.builder, jnp.broadcast_to, value, shape)
     return _summed(emitter, spread, term.of, batch, term.core)
+
+
+def _same_for_each(emitter: Emitter, term: Term, value: Tree, batch: int) -> Tree:
+    if not batch:
+        return value
+    shape = answer(emitter, term.of, "shape")
+    lead = getitem(emitter.builder, shape, Slice(Const(None), Const(batch), Const(None)))
+    return call(emitter.builder, jnp.broadcast_to, value, lead)
 
 
 def _repeated(emitter: Emitter, term: Term, value: Tree, batch: int) -> Tree | None:

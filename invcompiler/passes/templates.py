@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from invcompiler.frontend import read
 from invcompiler.ir.nodes import Apply, Block, Const, Function, Ref, Tree, Var
-from invcompiler.ir.walk import map_block
+from invcompiler.ir.walk import leaves, map_block, operands
 from invcompiler.passes.shape_answers import answer
 from invcompiler.schedule.plan import Isolate
 
@@ -46,6 +46,16 @@ def instantiate(
     if shape_only is not None:
         function = _with_answers(emitter, function, shape_only, step.call.arguments)
     return emitter.builder.inline(function, arguments)
+
+
+@cache
+def reads_only_the_shape(template: Any, name: str) -> bool:
+    """Whether `template` asks for nothing of its parameter `name` but shape, size or dtype."""
+    function = template_function(template)
+    asked = [param.var for param in function.params if param.var.name == name]
+    rest = [e for e in function.body.equations if not any(_asks(e, var) for var in asked)]
+    read = {*leaves(function.body.result), *(var for e in rest for var in operands(e))}
+    return not any(var in read for var in asked)
 
 
 def _with_answers(emitter: Emitter, function: Function, asked: Var, given: Any) -> Function:

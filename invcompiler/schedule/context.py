@@ -110,7 +110,7 @@ class Context:
         display = self._like_display(var)
         if display is None or self.facts.of(var) is not None or var in self.unpacked:
             return None
-        if var in self.read_by_string and display.kind is not dict:
+        if not self.read_by_string.get(var, set()) <= set(display.keys or ()):
             return None
         return Like(display.kind, display.keys, len(display.items))
 
@@ -363,6 +363,38 @@ class Context:
             return None
         inside[index] = True
         return inside
+
+    def picks(self, region: Region) -> tuple[int, frozenset[int]] | None:
+        """Return an axis and which places along it, counted from its start, `region` picks; None if that depends on its size."""
+        match region:
+            case Span1(axis=axis, start=int(start), stop=int(stop), step=step) if step > 0:
+                return axis, frozenset(range(start, stop, step))
+            case Permuted(axis=axis, index=tree):
+                value = self.array(tree)
+            case Elements(index=tree) if not isinstance(tree, Display):
+                axis, value = 0, self.array(tree)
+            case _:
+                return None
+        if value is None or value.dtype.kind not in "iu" or (value < 0).any():
+            return None
+        return axis, frozenset(value.ravel().tolist())
+
+    def repeats(self, region: Region, whole: Var) -> bool | None:
+        """Whether a region names an element twice; None if that shows at run time."""
+        if not isinstance(region, Elements):
+            return False
+        parts = region.index.items if isinstance(region.index, Display) else (region.index,)
+        if not any(isinstance(part, Var) and self.facts.shape(part) != () for part in parts):
+            return False
+        picked = self.picks(region)
+        if picked is not None:
+            return len(picked[1]) < self.array(region.index).size  # type: ignore[union-attr]
+        shape = self.concrete_shape(whole)
+        index = None if shape is None else self.literal_index(region, shape)
+        if index is None or shape is None:
+            return None
+        numbers = np.arange(int(np.prod(shape))).reshape(shape)[index]
+        return np.unique(numbers).size < numbers.size
 
     def literal_index(self, region: Region, shape: tuple[int, ...]) -> Any:
         match region:

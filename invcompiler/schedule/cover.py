@@ -161,6 +161,10 @@ def region_within(region: Region, piece: Piece, whole: Var, context: Context) ->
                 return _apart(region, hole, whole, context)
             if hole.step == region.step and _interleaved(region, hole):
                 return True
+    if isinstance(piece.region, Except) and not isinstance(region, Item):
+        mine, holes = context.picks(region), context.picks(piece.region.region)
+        if mine and holes and mine[0] == holes[0] and mine[1].isdisjoint(holes[1]):
+            return True
     shape = context.concrete_shape(whole)
     if shape is None or isinstance(region, Item) or isinstance(piece.region, Item):
         return False

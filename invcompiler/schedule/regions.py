@@ -7,7 +7,7 @@ and known parts that cover a whole give the whole. `x[:k]`, `split`, `concatenat
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 from invcompiler.ir.nodes import Tree, Var
@@ -38,9 +38,10 @@ class Span1:
 
 @dataclass(frozen=True)
 class Elements:
-    """What any other index picks: `whole[index]`."""
+    """What any other index picks: `whole[index]`. `may_repeat`: it may name an element twice, which shows at run time."""
 
     index: Tree
+    may_repeat: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -210,11 +210,17 @@ def _of_at(
         return
     if method == "get":
         yield View(equation.out, base, region)
-    elif not isinstance(region, Permuted):
+    else:
+        if isinstance(region, Permuted):  # an update need not reach every element
+            region = Elements(index)
         yield Agreement(equation.out, base, Except(region))
         value = arguments[0] if arguments else None
         if method == "set" and isinstance(value, Var):
-            yield View(value, equation.out, region)
+            repeats = graph.context.repeats(region, base)
+            if repeats is None and isinstance(region, Elements):
+                region = Elements(region.index, may_repeat=True)
+            if not repeats:
+                yield View(value, equation.out, region)
 
 
 def _of_getitem(equation: Apply, graph: Graph) -> Iterable[View]:

@@ -1,5 +1,7 @@
 """Parametrise a law over the programs of which it can be asked."""
 
+import zlib
+
 import jax
 import pytest
 
@@ -11,11 +13,7 @@ from tests.programs.registry import PROGRAMS
 
 def over(law, where=lambda program: True):
     """Run a test once for every program that satisfies `where`; known gaps must fail."""
-    chosen = [
-        _parameter(law, program, number)
-        for number, program in enumerate(PROGRAMS)
-        if where(program)
-    ]
+    chosen = [_parameter(law, program) for program in PROGRAMS if where(program)]
     return pytest.mark.parametrize("program", chosen)
 
 
@@ -23,9 +21,9 @@ def over(law, where=lambda program: True):
 ALWAYS = {"corpus", "round trip", "ildj", "no ildj"}
 
 
-def _parameter(law, program, number):
+def _parameter(law, program):
     marks = [pytest.mark.xdist_group(program.name)]
-    if law not in ALWAYS and number % 3:
+    if law not in ALWAYS and zlib.crc32(program.name.encode()) % 3:
         marks.append(pytest.mark.slow)
     marks += gaps.marks(program, law)
     return pytest.param(program, id=program.name, marks=marks)

@@ -189,3 +189,8 @@ def repeated_output(x):
 @program(A, B, no_ildj="the known argument is returned as well")
 def known_in_output(x, w):
     return x * jnp.exp(w), w
+
+
+@program({"mean": real(3), "scale": real(3)})
+def dict_of_other_keys(state):
+    return {"shift": state["mean"] + jnp.exp(state["scale"]), "rate": 2 * state["scale"]}

@@ -245,3 +245,14 @@ def updates_of_an_exponential(x):
 def one_element_replaced(x):
     t = jnp.exp(x)
     return t.at[2].set(x[2] * 2 + t[0])
+
+
+@program(X)
+def scattered_update(x):
+    rows = jnp.array([0, 2])
+    return x.at[rows].add(jnp.exp(x[jnp.array([1, 3])]))
+
+
+@program(X, jnp.array([2, 0, 3, 1]))
+def set_in_known_places(x, places):
+    return jnp.zeros(4).at[places].set(x)

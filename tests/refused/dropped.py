@@ -218,3 +218,8 @@ def determinant(x):
 @refused(Dropped)
 def one_branch_drops(x, flag):
     return lax.cond(flag, lambda x: x * 2, lambda x: jnp.zeros_like(x), x)  #~ does not reach the output
+
+
+@refused(Dropped)
+def set_twice_in_one_place(x):
+    return jnp.zeros(3).at[jnp.array([0, 1, 1])].set(x)  #~ the elements that are overwritten
