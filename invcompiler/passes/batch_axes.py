@@ -29,6 +29,7 @@ from invcompiler.schedule.plan import (
     Step,
 )
 from invcompiler.schedule.regions import Elements, Except, Permuted, Region, Span1
+from invcompiler.schedule.running import run_now
 
 _MOST = 1 << 22  # elements: a larger array is not numbered, and the step refused
 
@@ -98,8 +99,7 @@ def _applied(step: Isolate, context: Context, numbers: np.ndarray) -> Any:
         arguments[name] = value[0]
     if "dtype" in arguments:  # a cast moves nothing
         return numbers
-    with jax.ensure_compile_time_eval():
-        return step.rule.fn(*arguments.values())
+    return run_now(lambda: step.rule.fn(*arguments.values()))
 
 
 def _value(context: Context, tree: Tree) -> tuple[Any] | None:
@@ -160,9 +160,8 @@ def _acts_alike(step: Isolate, context: Context, batch: int) -> bool:
 
     def run(y: np.ndarray) -> np.ndarray:
         values = {**given, step.rule.output: y}
-        with jax.ensure_compile_time_eval():
-            found = step.rule.inverse(*(values[n] for n in parameters(step.rule.inverse)))
-        return np.array(found)
+        arguments = [values[n] for n in parameters(step.rule.inverse)]
+        return np.array(run_now(lambda: step.rule.inverse(*arguments)))
 
     y = random.normal(size=examples + out[batch:])
     changed = y.copy()

@@ -28,7 +28,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.recursion import Recursion
-from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree
+from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree, operands
 from invcompiler.passes import assemble, invert_calls, invert_loops
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.log_det import LogDet
@@ -342,7 +342,8 @@ class Emitter:
                 invert_loops.branch(self, step)
 
     def forward(self, equation: Any) -> None:
-        mapped = map_operands(self._of, equation)
+        read = frozenset(operands(equation))  # what a loop or branch binds inside stays
+        mapped = map_operands(lambda var: self._of(var) if var in read else var, equation)
         if isinstance(mapped, Apply):
             value = self.builder.apply(
                 mapped.fn,

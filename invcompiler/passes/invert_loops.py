@@ -106,8 +106,18 @@ def _sources(emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop) -
         assert isinstance(old, Var)
         var = Var(old.name, old.span)
         inner.values[old] = var
-        sources.append(_Source(Each(emitter.value(parts.collections[i])), (var,)))
+        collection = emitter.value(parts.collections[i])
+        sources.append(_Source(Each(_stacked(emitter, collection)), (var,)))
     return sources
+
+
+def _stacked(emitter: Emitter, items: Tree) -> Tree:
+    """Return the array of which `items` are the rows, if they are: a loop goes through its rows as well."""
+    for equation in emitter.builder.equations:
+        if items in equation.outs and isinstance(equation, Apply):
+            is_rows = equation.fn == ref(jnp.unstack) and ("axis", Const(0)) in equation.kwargs
+            return equation.args[0] if is_rows else items
+    return items
 
 
 def _known_sources(
@@ -415,7 +425,7 @@ def _as_container(
         return value
     if structure is not None:
         return call(builder, tuple, value)
-    if emitter.facts.shape(container) is not None:
+    if emitter.context.is_array(container):
         return call(builder, jnp.stack, value)
     return value
 

@@ -30,6 +30,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import operands
 from invcompiler.schedule.abstract import Abstract, Known
+from invcompiler.schedule.running import run_now
 
 _LARGEST = 1 << 20  # elements: a constant is looked at, not computed with
 _MODULES = ("jax", "numpy", "math", "operator", "_operator")
@@ -115,8 +116,7 @@ class Constants:
         if made is None or not _is_safe(made):
             return Unsettled
         try:
-            with jax.ensure_compile_time_eval():
-                return self._applied(made)
+            return run_now(lambda: self._applied(made))
         except Unsettled:
             return Unsettled
         except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, NameError):

@@ -93,6 +93,19 @@ class Context:
             return True
         return False if self.facts.shape(var) is not None else None
 
+    def is_array(self, var: Var) -> bool:
+        """Whether `var` is an array for certain: its shape is known, or the text asks for it."""
+        return self.facts.shape(var) is not None or var in self._asked_for_shape
+
+    @cached_property
+    def _asked_for_shape(self) -> frozenset[Tree]:
+        return frozenset(
+            e.args[0]
+            for e in self.defining.values()
+            if isinstance(e, Apply) and isinstance(e.fn, Ref) and e.fn.value is getattr
+            if e.args[1] in (Const("shape"), Const("ndim"), Const("size"), Const("dtype"))
+        )
+
     def is_field(self, var: Var, name: str) -> bool:
         """Whether `.name` of `var` is a part of it (a field of a namedtuple or dataclass)."""
         structure = self.structure(var)

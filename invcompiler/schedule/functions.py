@@ -31,6 +31,7 @@ from invcompiler.schedule.abstract import Abstract, Items, container, join
 from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of, library_call
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.facts import Facts
+from invcompiler.schedule.loop_items import show_items
 from invcompiler.schedule.plan import Plan
 from invcompiler.schedule.solve import solve
 from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
@@ -168,6 +169,7 @@ class Session:
         function, facts = unroll_functions(function, facts, unknown)
         function, facts = self.show(function, facts, unknown)
         function, facts = spread_arguments(function, facts, unknown)
+        function, facts = show_items(function, facts, unknown)
         outputs = selected(function.body.result, selection)
         context = Context(
             function,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,6 +16,7 @@ from invcompiler.rules.canonical import Call, parameters_of
 from invcompiler.rules.registry import InverseRule, Kind, Refusal
 from invcompiler.schedule.plan import Isolate
 from invcompiler.schedule.regions import Masked, Piece
+from invcompiler.schedule.running import run_now
 
 if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
@@ -128,8 +128,7 @@ def _is_undefined(rule: InverseRule, given: tuple, points: tuple[float, ...]) ->
     values[rule.argument] = np.asarray(points)
     if set(names) != set(values):
         return False
-    with jax.ensure_compile_time_eval():
-        found = rule.fn(*(values[name] for name in names))
+    found = run_now(lambda: rule.fn(*(values[name] for name in names)))
     return bool(np.isnan(found).all())
 
 

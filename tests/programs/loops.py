@@ -349,3 +349,47 @@ def two_loops_in_a_row(x):
     for i in range(3):
         x = 2 * x - i
     return x * jnp.arange(1.0, 5.0)
+
+
+def conditioner(weights, prefix):
+    return jnp.tanh(weights @ prefix)
+
+
+@program(real(4), real(2, 4, 4, seed=3))
+def masked_autoregressive_by_index(x, weights):
+    y = jnp.zeros_like(x)
+    for i in range(x.shape[0]):
+        log_scale, shift = conditioner(weights, y)
+        y = y.at[i].set(x[i] * jnp.exp(log_scale[i]) + shift[i])
+    return y
+
+
+@program(real(4))
+def fori_loop_that_fills(x):
+    def body(i, y):
+        return y.at[i].set(x[i] * (2 + i) + jnp.exp(-y.sum()))
+
+    return lax.fori_loop(0, x.shape[0], body, jnp.zeros_like(x))
+
+
+@program(real(3, 2))
+def rows_by_index(x):
+    y = jnp.zeros((3, 2))
+    for i in range(3):
+        y = y.at[i].set(x[i] + jnp.tanh(y.sum(0)))
+    return y
+
+
+@program(real(4))
+def collected_by_index(x):
+    found = [x[0]]
+    for k in range(1, 4):
+        found.append(x[k] * jnp.exp(found[k - 1]) + found[k - 1])
+    return jnp.stack(found)
+
+
+@program(real(4))
+def updates_by_index(x):
+    for i in range(1, x.shape[0]):
+        x = x.at[i].add(jnp.sin(x[i - 1]))
+    return x
