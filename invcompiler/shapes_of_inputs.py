@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from invcompiler.generated import Program
 from invcompiler.ir.nodes import Var
 from invcompiler.schedule.abstract import Array, Items, abstract, is_traced
+from invcompiler.schedule.facts import symbolic_facts
+from invcompiler.schedule.input_shapes import shape_of_input
 
 _TRIES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
 
@@ -17,7 +20,7 @@ _TRIES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, A
 def candidates(
     maker: Any, y: Any, known: Mapping[Var, Any], examples: Mapping[Var, Any]
 ) -> Iterator[dict[Var, Any]]:
-    """Yield what the unknowns may be like: as the examples say; like the output; as the generic inverse makes them."""
+    """Yield what the unknowns may be like: as the examples say; like the output; as the generic inverse makes them; by their sizes."""
     if examples:
         yield dict(examples)
         return
@@ -31,6 +34,27 @@ def candidates(
         if found is not None:
             parts = (found,) if len(maker.unknown) == 1 else found
             yield dict(zip(maker.unknown, parts, strict=True))
+    solved = _solved(maker, y, known)
+    if solved is not None:
+        yield solved
+
+
+def _solved(maker: Any, y: Any, known: Mapping[Var, Any]) -> dict[Var, Any] | None:
+    """Return arrays of the shapes that make the output's sizes what they are; None if those do not tell."""
+    dtypes = {jnp.result_type(leaf) for leaf in jax.tree.leaves(y) if is_traced(leaf)}
+    if len(dtypes) != 1:
+        return None
+    facts = symbolic_facts(maker.function, known, unknown=maker.unknown, defaults=False)
+    output = abstract(y)
+    shapes = {var: shape_of_input(var, facts, output) for var in maker.unknown}
+    if None in shapes.values():
+        return None
+    dtype = dtypes.pop()
+    return {
+        var: jax.ShapeDtypeStruct(shape, facts.dtype(var) or dtype)
+        for var, shape in shapes.items()
+        if shape is not None
+    }
 
 
 def described(value: Any) -> Any:

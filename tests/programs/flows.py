@@ -264,3 +264,13 @@ def householder(x, vectors):
     for v in vectors:
         x = x - 2 * v * (v @ x) / (v @ v)
     return x
+
+
+@program(real(2, 4, 6, 3), matrix(6))
+def squeeze_and_factor_out(x, mixing):
+    """The shape of `x` follows from those of both outputs."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
+    x = x.reshape(b, h // 2, w // 2, 4 * c)
+    out, rest = jnp.split(x, 2, axis=-1)
+    return out * jnp.exp(jnp.tanh(rest)), rest @ mixing
