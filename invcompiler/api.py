@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from invcompiler.combine import combined
+from invcompiler.derivatives import adjoint, tangent
 from invcompiler.generated import Generated
 from invcompiler.makers import InverseMaker, checked
 from invcompiler.passes.invert import Product
@@ -131,11 +132,23 @@ KINDS: dict[str, Callable[..., Generated]] = {
 }
 
 
+DERIVATIVES: dict[str, Callable[..., Any]] = {"adjoint": adjoint, "tangent": tangent}
+
+
 def kind_of(kind: str) -> Callable[..., Generated]:
     """Return the transform of that name. Raises ValueError for an unknown one."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}: one of {', '.join(KINDS)}")
     return KINDS[kind]
+
+
+def made(kind: str, f: Any, argnums: int | tuple[int, ...], **options: Any) -> Any:
+    """Return the product of `f` of that kind: derivatives take no options of inverses. Raises ValueError for an unknown kind."""
+    if kind in DERIVATIVES:
+        return DERIVATIVES[kind](f, argnums)
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind!r}: one of {', '.join((*KINDS, *DERIVATIVES))}")
+    return KINDS[kind](f, argnums, **options)
 
 
 def source(obj: Any) -> str:
@@ -160,13 +173,13 @@ def explain(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> str:
 def emit(
     f: Callable[..., Any],
     path: str | os.PathLike[str],
-    kinds: tuple[str, ...] = ("inverse", "inverse_and_ildj"),
+    kinds: tuple[str, ...] = ("inverse", "inverse_and_ildj", "adjoint"),
     argnums: int | tuple[int, ...] = 0,
     **options: Any,
 ) -> None:
     """Write a standalone module with the given products of `f`: it needs jax and the modules that `f` names, nothing else.
 
-    Captured arrays are keyword-only parameters of what it defines. Raises what making the products raises, and
+    `kinds` are "inverse", "ildj", "inverse_and_ildj", "fldj", "forward_and_fldj", "adjoint" and "tangent". Captured arrays are keyword-only parameters of what it defines. Raises what making the products raises, and
     ValueError for an unknown kind.
     """
     text = emitted(f, kinds, argnums, **options)
@@ -180,5 +193,6 @@ def emitted(
     **options: Any,
 ) -> str:
     """Return the text that `emit` writes."""
-    makers = [kind_of(kind) for kind in kinds]
-    return combined([make(f, argnums, **options).source for make in makers])
+    if isinstance(kinds, str):
+        raise TypeError(f"`kinds` is a tuple of kinds, got {kinds!r}")
+    return combined([made(kind, f, argnums, **options).source for kind in kinds])

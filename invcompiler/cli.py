@@ -27,7 +27,10 @@ from typing import Any
 
 import invcompiler
 from invcompiler import testing
-from invcompiler.api import KINDS
+from invcompiler.api import DERIVATIVES, KINDS, made
+from invcompiler.decorator import Invertible
+
+_ALL_KINDS = (*KINDS, *DERIVATIVES)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Misuse as error:
         parser.error(str(error))
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 class Misuse(Exception):
@@ -51,14 +57,17 @@ class Misuse(Exception):
 
 
 def show(options: argparse.Namespace) -> int:
-    make = getattr(invcompiler, options.kind)
-    generated = make(_function(options), options.argnums, **_keywords(options))
+    function = _function(options)
+    keywords = {**_decorated(function), **_keywords(options)}
+    generated = made(options.kind, function, keywords.pop("argnums", 0), **keywords)
     print(_coloured(invcompiler.source(generated)), end="")
     return 0
 
 
 def explain(options: argparse.Namespace) -> int:
-    print(invcompiler.explain(_function(options), options.argnums))
+    function = _function(options)
+    keywords = {**_decorated(function), **_keywords(options)}
+    print(invcompiler.explain(function, keywords.get("argnums", 0)))
     return 0
 
 
@@ -78,10 +87,11 @@ def emit(options: argparse.Namespace) -> int:
 
 
 def _emit(options: argparse.Namespace, path: Path) -> None:
-    keywords = _keywords(options) | {"argnums": options.argnums}
+    function = _function(options)
+    keywords = {**_decorated(function), **_keywords(options)}
     if options.kinds:
         keywords["kinds"] = tuple(options.kinds.split(","))
-    invcompiler.emit(_function(options), path, **keywords)
+    invcompiler.emit(function, path, **keywords)
 
 
 def check(options: argparse.Namespace) -> int:
@@ -89,15 +99,13 @@ def check(options: argparse.Namespace) -> int:
     function = _function(options)
     args = _evaluate(options.example, options)
     args = args if isinstance(args, tuple) else (args,)
-    keywords: dict[str, Any] = {"argnums": options.argnums}
-    if options.domain:
-        keywords["domain"] = options.domain
+    keywords = {**_decorated(function), **_keywords(options)}
+    batch_ndims = keywords.pop("batch_ndims", 0)
     laws: dict[str, Callable[..., float]] = {
         "round trip": testing.check_inverse,
-        "ILDJ against the dense Jacobian": partial(
-            testing.check_ildj, batch_ndims=options.batch_ndims
-        ),
+        "ILDJ against the dense Jacobian": partial(testing.check_ildj, batch_ndims=batch_ndims),
         "VJP of the round trip": testing.check_gradient,
+        "VJP against jax.vjp": lambda function, *args, **_: testing.check_vjp(function, *args),
     }
     rows = [(law, *_outcome(checker, function, args, keywords)) for law, checker in laws.items()]
     width = max(len(law) for law in laws)
@@ -138,12 +146,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         _add_arguments(command)
     show_parser, _, emit_parser, check_parser = commands.choices.values()
-    show_parser.add_argument("--kind", choices=list(KINDS), default="inverse")
+    show_parser.add_argument("--kind", choices=_ALL_KINDS, default="inverse")
     emit_parser.add_argument("-o", "--output", required=True, metavar="FILE")
     emit_parser.add_argument(
         "--check", action="store_true", help="write nothing: exit 1 if out of date"
     )
-    emit_parser.add_argument("--kinds", help="comma-separated: " + ", ".join(KINDS))
+    emit_parser.add_argument("--kinds", help="comma-separated: " + ", ".join(_ALL_KINDS))
     for command in (show_parser, emit_parser):
         command.add_argument("--example", help="example of the recovered arguments, in Python")
     check_parser.add_argument(
@@ -157,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("function", metavar="module:function")
     command.add_argument(
-        "--argnums", type=_argnums, default=0, help="the parameters to recover: 1, or 0,1"
+        "--argnums", type=_argnums, help="the parameters to recover: 1, or 0,1 (the default is 0)"
     )
     command.add_argument("--domain", help="where the recovered argument lives: positive, unit, ...")
     command.add_argument("--batch-ndims", type=int, default=0, metavar="N")
@@ -171,21 +179,32 @@ def _argnums(text: str) -> int | tuple[int, ...]:
 def _keywords(options: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of `inv.inverse` that the command line states."""
     keywords: dict[str, Any] = {}
+    if options.argnums is not None:
+        keywords["argnums"] = options.argnums
     if options.domain:
         keywords["domain"] = options.domain
     if options.batch_ndims:
         keywords["batch_ndims"] = options.batch_ndims
-    if options.example:
+    if options.run is not check and getattr(options, "example", None):
         keywords["example"] = _evaluate(options.example, options)
     return keywords
+
+
+def _decorated(function: Callable) -> dict[str, Any]:
+    """The keyword arguments that `@invertible` was given."""
+    options = function.options if isinstance(function, Invertible) else {}
+    return {name: value for name, value in options.items() if value not in (None, False)}
 
 
 def _function(options: argparse.Namespace) -> Callable:
     module, name = _named(options)
     try:
-        return attrgetter(name)(module)
+        function = attrgetter(name)(module)
     except AttributeError as error:
         raise Misuse(f"{options.function}: {error}") from error
+    if not callable(function):
+        raise Misuse(f"{options.function} is no function: it is a {type(function).__name__}")
+    return function
 
 
 def _named(options: argparse.Namespace) -> tuple[Any, str]:

@@ -18,8 +18,11 @@ class Invertible:
 
     __invcompiler_transparent__ = True  # calling it is calling `__wrapped__`
 
-    def __init__(self, f: Callable[..., Any], options: dict[str, Any]):
-        self._options = options
+    def __init__(self, f: Any, options: dict[str, Any]):
+        self._method: type | None = None
+        if isinstance(f, classmethod | staticmethod):
+            self._method, f = type(f), f.__func__
+        self.options = options
         self._made: dict[str, Generated] = {}
         self._adjoint: Adjoint | None = None
         functools.update_wrapper(self, f)
@@ -28,13 +31,15 @@ class Invertible:
         return self.__wrapped__(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
+        """Return the function as `self.method`: bound to its object, to its class, or to nothing, as Python would bind it."""
+        receiver = owner if self._method is classmethod else instance
+        if receiver is None or self._method is staticmethod:
             return self
-        return Invertible(MethodType(self.__wrapped__, instance), self._options)
+        return Invertible(MethodType(self.__wrapped__, receiver), self.options)
 
     def _generated(self, kind: str) -> Generated:
         if kind not in self._made:
-            self._made[kind] = api.kind_of(kind)(self.__wrapped__, **self._options)
+            self._made[kind] = api.kind_of(kind)(self.__wrapped__, **self.options)
         return self._made[kind]
 
     @property
@@ -60,7 +65,7 @@ class Invertible:
     @property
     def adjoint(self) -> Adjoint:
         if self._adjoint is None:
-            self._adjoint = adjoint(self.__wrapped__, self._options["argnums"])
+            self._adjoint = adjoint(self.__wrapped__, self.options["argnums"])
         return self._adjoint
 
     def source(self, kind: str = "inverse") -> str:
@@ -71,7 +76,7 @@ class Invertible:
 
     def explain(self) -> str:
         """Return the report of `inv.explain`."""
-        return api.explain(self.__wrapped__, self._options.get("argnums", 0))
+        return api.explain(self.__wrapped__, self.options.get("argnums", 0))
 
     def __repr__(self) -> str:
         return f"<invertible {self.__wrapped__!r}>"
@@ -79,7 +84,7 @@ class Invertible:
     def __reduce__(self) -> Any:
         if self is _named(self.__module__, self.__qualname__):
             return self.__qualname__  # by reference, as functions are
-        return (Invertible, (self.__wrapped__, self._options))
+        return (Invertible, (self.__wrapped__, self.options))
 
 
 def _named(module: str, name: str) -> Any:
@@ -111,7 +116,11 @@ def invertible(
         "batch_ndims": batch_ndims,
     }
     if f is None:
-        return lambda g: Invertible(g, options)
-    if not callable(f):
+        return lambda g: _decorated(g, options)
+    return _decorated(f, options)
+
+
+def _decorated(f: Any, options: dict[str, Any]) -> Invertible:
+    if not callable(f) and not isinstance(f, classmethod):
         raise TypeError(f"expected a function, got {type(f).__name__}: {f!r}")
     return Invertible(f, options)

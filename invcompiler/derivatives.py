@@ -45,6 +45,7 @@ from invcompiler.passes.derivative_programs import (
     value_and_grad_program,
 )
 from invcompiler.passes.emission import CONCRETE
+from invcompiler.schedule.callees import unwrapped
 
 Argnums = int | Sequence[int]
 
@@ -126,7 +127,7 @@ def target_of(f: Any) -> Target:
     if not isinstance(f, Derivative) and not has_own_rule(f):
         generated = getattr(f, "__invcompiler_function__", None)
         try:
-            function = read(f) if generated is None else generated()
+            function = read(unwrapped(f)) if generated is None else generated()
         except InvcompilerError:
             function = None  # its derivative is left to jax
     return Target(f, inspect.signature(f), function)

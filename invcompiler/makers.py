@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -77,7 +77,8 @@ def checked(
     if isinstance(argnums, tuple) and example is not None:
         if not isinstance(example, tuple) or len(example) != len(argnums):
             raise ValueError("`example` must be a tuple with one value for each of `argnums`")
-    product = Product(product.inverse, product.ildj, batch_ndims, product.forward)
+    as_tuple = isinstance(argnums, tuple) and not product.forward
+    product = replace(product, batch_ndims=batch_ndims, as_tuple=as_tuple)
     return Request(f, argnums, example, domain, numeric, batch_ndims, product)
 
 
@@ -174,14 +175,24 @@ class InverseMaker:
     # ---- programs ---------------------------------------------------------------------------
 
     def generic(self) -> Program | ShapeError:
-        """Return the program for any shapes, or the ShapeError that says that there is none."""
-        facts = symbolic_facts(
-            self.function, self._examples(), unknown=self.unknown, defaults=False
-        )
+        """Return the program for any shapes, or the ShapeError that says that there is none.
+
+        Where that depends on known arguments which have defaults, it is the program for these.
+        """
         try:
-            return self._compile(facts)
+            return self._compile(self._symbolic(defaults=False))
+        except ShapeError as error:
+            if all(param.default is None for param in self.function.params):
+                return error
+        try:
+            return self._compile(self._symbolic(defaults=True))
         except ShapeError as error:
             return error
+
+    def _symbolic(self, defaults: bool) -> Facts:
+        return symbolic_facts(
+            self.function, self._examples(), unknown=self.unknown, defaults=defaults
+        )
 
     def generic_inverse(self) -> Program | None:
         """Return the generic inverse, whose shapes tell those of the unknowns; None if there is none."""

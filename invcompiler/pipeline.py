@@ -22,6 +22,7 @@ from invcompiler.passes.normalise_structures import show_structures, waits_for_s
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tail_calls import tail_calls
+from invcompiler.ruled import calling
 from invcompiler.schedule.callees import named, unwrapped
 from invcompiler.schedule.domains import CallInterval, intervals
 from invcompiler.schedule.facts import Facts
@@ -61,7 +62,9 @@ def read_normal(target: Any) -> Function:
         return normalise(target.lower())
     target = unwrapped(target)
     program = getattr(target, "__invcompiler_function__", None)
-    return normalise(read(target) if program is None else program())
+    if program is not None:
+        return normalise(program())
+    return normalise(calling(target) or read(target))
 
 
 def compile_inverse(

@@ -156,8 +156,9 @@ class Module:
         self._keep.append(function)
         for capture in _used_captures(function):
             unit.own[self.capture(capture)] = None
+        used = frozenset(free_vars(function.body))
         for param in function.params:
-            if param.default is not None:
+            if param.default is not None and param.var in used:
                 self._use_all(unit, [param.default])
         self._use_block(unit, function.body)
         return unit
@@ -385,10 +386,23 @@ class Module:
     # ---- for `to_ast` ----
 
     def spelling(self) -> Spelling:
-        return Spelling(self._written, self._needs, self._lax, self._jnp, self._jax, self._partial)
+        return Spelling(
+            self._written,
+            self._is_inner,
+            self._needs,
+            self._lax,
+            self._jnp,
+            self._jax,
+            self._partial,
+        )
 
     def _written(self, ref: Ref) -> ast.expr:
         return self.meaning(ref).written()
+
+    def _is_inner(self, ref: Ref) -> bool:
+        """Whether a default cannot name an object: it is a parameter, a function further down, or no other text names it."""
+        meaning = self._meanings.get((id(ref.value), ref.spelling))
+        return meaning is None or isinstance(meaning.binding, Unit | Hoisted)
 
     def _needs(self, name: str) -> tuple[str, ...]:
         return self._passed.get(name, ())

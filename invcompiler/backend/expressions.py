@@ -52,11 +52,12 @@ from invcompiler.ir.nodes import (
 class Spelling:
     """How the module names the objects that a function refers to.
 
-    `ref` spells a `Ref` as an expression, `needs` says which keywords calls of a function of the module (by its name) pass
-    along; the others spell functions of `jax.lax`, `jax.numpy`, `jax`, and `functools.partial`.
+    `ref` spells a `Ref` as an expression, `is_inner` says whether that expression holds in the bodies of functions only, `needs`
+    which keywords calls of a function of the module (by its name) pass along; the others spell functions of `jax.lax`, `jax.numpy`, `jax`, and `functools.partial`.
     """
 
     ref: Callable[[Ref], ast.expr]
+    is_inner: Callable[[Ref], bool]
     needs: Callable[[str], tuple[str, ...]]
     lax: Callable[[str], ast.expr]
     jnp: Callable[[str], ast.expr]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from invcompiler.backend.bindings import references
 from invcompiler.backend.expressions import Spelling
 from invcompiler.backend.lax_calls import LaxCalls
 from invcompiler.backend.names import Names
@@ -54,6 +55,7 @@ from invcompiler.ir.nodes import (
     Var,
     Zip,
 )
+from invcompiler.ir.walk import free_vars
 
 
 @dataclass(eq=False)
@@ -86,8 +88,9 @@ class _Writer(LaxCalls):
         return [ast.Expr(ast.Constant(doc))] if doc else []
 
     def captured_defaults(self, function: Function) -> list[ast.stmt]:
-        """Return statements that give parameters their defaults, where these are captured arrays."""
+        """Return statements that give parameters their defaults, where these are values that only the function's body sees."""
         captured = dict(function.captures)
+        used = frozenset(free_vars(function.body))
         return [
             ast.If(
                 ast.Compare(name_of(self.names.of[param.var]), [ast.Is()], [ast.Constant(None)]),
@@ -95,19 +98,27 @@ class _Writer(LaxCalls):
                 [],
             )
             for param in function.params
-            if isinstance(param.default, Var) and not is_number(captured[param.default])
+            if param.var in used
+            and param.default is not None
+            and self._is_inner(param.default, captured)
         ]
 
+    def _is_inner(self, default: Tree, captured: Mapping[Var, Capture]) -> bool:
+        """Whether a default is not there yet when the function is defined: a captured array, a function below it."""
+        if isinstance(default, Var):
+            return not is_number(captured[default])
+        return any(map(self.spelling.is_inner, references(default)))
+
     def _default(self, param: Param, captured: Mapping[Var, Capture]) -> ast.expr | None:
-        """Return what stands behind the `=` of a parameter: for a captured array, a stand-in."""
-        match param.default:
-            case None:
-                return None
-            case Var() as var:
-                number = captured[var].read() if is_number(captured[var]) else None
-                return literal(number)
-            case tree:
-                return self.expr(tree)
+        """Return what stands behind the `=` of a parameter: for what is not there yet, a stand-in."""
+        default = param.default
+        if default is None:
+            return None
+        if self._is_inner(default, captured):
+            return literal(None)
+        if isinstance(default, Var):
+            return literal(captured[default].read())
+        return self.expr(default)
 
     def parameters(self, function: Function) -> ast.arguments:
         captured = dict(function.captures)

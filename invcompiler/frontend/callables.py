@@ -54,6 +54,8 @@ def is_function_like(value: Any) -> bool:
 
 def same_value(function: Any) -> Any:
     """Return what `function` wraps if calling it computes the same, else None."""
+    if getattr(type(function), "__invcompiler_transparent__", False):
+        return function.__wrapped__
     if isinstance(function, (_JITTED, _CACHED, *_CUSTOM)):
         return getattr(function, "__wrapped__", None)
     if not isinstance(function, types.FunctionType):
@@ -148,9 +150,10 @@ def target_of(function: Any) -> Target:
 
 def _call_method(function: Any, whole: Any) -> Any:
     method = getattr(type(function), "__call__", None)  # noqa: B004
-    if isinstance(function, type) or same_value(method) is None:
-        if isinstance(function, type) or not isinstance(method, types.FunctionType):
-            raise unreadable(whole)
+    while (inner := same_value(method)) is not None:
+        method = inner
+    if isinstance(function, type) or not isinstance(method, types.FunctionType):
+        raise unreadable(whole)
     return method
 
 

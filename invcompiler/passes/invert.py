@@ -60,13 +60,15 @@ from invcompiler.schedule.regions import Masked, Region
 class Product:
     """What is asked for: the inverse, its log-determinant, or both. `batch_ndims` leading axes are independent examples.
 
-    With `forward`, the function itself and its own log-determinant take their place.
+    With `forward`, the function itself and its own log-determinant take their place; with `as_tuple`, a single unknown comes in a
+    tuple.
     """
 
     inverse: bool = True
     ildj: bool = False
     batch_ndims: int = 0
     forward: bool = False
+    as_tuple: bool = False
 
     @property
     def suffix(self) -> str:
@@ -188,7 +190,8 @@ class _Writer:
 
     def _result(self, emitter: Emitter) -> Tree:
         unknown = [emitter.value(var) for var in self.plan.unknown]
-        x = unknown[0] if len(unknown) == 1 else Display(tuple, tuple(unknown))
+        single = len(unknown) == 1 and not self.product.as_tuple
+        x = unknown[0] if single else Display(tuple, tuple(unknown))
         if not self.product.ildj:
             return x
         ildj = emitter.log_det.result(emitter, self.plan.unknown[0])

@@ -66,7 +66,7 @@ def _given(emitter: Emitter, function: Function, bound: Mapping[Var, Tree]) -> d
 
 def _callee(emitter: Emitter, step: CallInverse) -> tuple[Function, bool]:
     """Return the function to call, and whether it returns a log-determinant beside its result: not if that is zero."""
-    product = replace(emitter.product, inverse=True)
+    product = replace(emitter.product, inverse=True, as_tuple=False)
     if step.entered.mapping is not None:
         product = replace(product, batch_ndims=_batch_ndims(emitter, step)[0])
     function = emitter.inverter.callee(step, product)

@@ -215,6 +215,10 @@ def _call(
         facts["label"] = f"many inputs of {name} give the same output"
         facts["hint"] = "return the unknown as well, or make it a known argument"
         return InformationDroppedError(**facts)
+    if _waits_for_function(solver, equation):
+        facts["label"] = f"which function {name} is shows when the inverse is called"
+        facts["hint"] = "call the generated function: it is compiled for its arguments then"
+        return ShapeError(**facts)
     if _waits_for_shapes(solver, call, equation):
         facts["label"] = "which part is which depends on shapes"
         facts["hint"] = "pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown"
@@ -241,9 +245,14 @@ def _waits_for_shapes(solver: Solver, call: Call | None, equation: Apply) -> boo
     """Whether more may be said of the call once the shapes of its operands are known."""
     if solver.context.facts.is_concrete:
         return False
-    if isinstance(equation.fn, Var) and equation.fn in solver.known:
-        return _is_passed_in(solver, equation.fn)  # which function it is shows when it is called
     return call is not None and any(call.fn is fn for fn in _SHAPED)
+
+
+def _waits_for_function(solver: Solver, equation: Apply) -> bool:
+    """Whether what is called is an argument, or a part of one."""
+    if solver.context.facts.is_concrete or not isinstance(equation.fn, Var):
+        return False
+    return equation.fn in solver.known and _is_passed_in(solver, equation.fn)
 
 
 def _is_passed_in(solver: Solver, var: Var) -> bool:

@@ -10,6 +10,7 @@ from invcompiler import cli
 
 FLOWS = """
 import jax.numpy as jnp
+import invcompiler as inv
 
 
 def affine(x, scale, shift):
@@ -27,6 +28,11 @@ def lossy(x):
 
 def square(x):
     return x**2
+
+
+@inv.invertible(argnums=1)
+def decorated(w, x):
+    return w * x
 
 
 class Layer:
@@ -93,9 +99,29 @@ def test_emit_writes_a_module_and_check_tells_when_it_is_out_of_date(flows, tmp_
     assert "out.py is out of date" in capsys.readouterr().err
 
 
+def test_emit_writes_derivatives_too(flows, tmp_path):
+    assert cli.main(["emit", f"{flows}:affine", "-o", "out.py"]) == 0
+    text = (tmp_path / "out.py").read_text()
+    for name in ("affine_inverse", "affine_inverse_and_ildj", "affine_fwd", "affine_bwd"):
+        assert f"def {name}(" in text
+
+
+def test_emit_says_what_cannot_be_written(flows, capsys):
+    assert cli.main(["emit", f"{flows}:affine", "-o", "missing/out.py"]) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_what_a_decorator_states_holds(flows, capsys):
+    assert cli.main(["show", f"{flows}:decorated"]) == 0
+    assert "with respect to x" in capsys.readouterr().out
+    assert cli.main(["explain", f"{flows}:decorated"]) == 0
+    assert "recover x" in capsys.readouterr().out
+    assert cli.main(["check", f"{flows}:decorated", "--example", "2.0, jnp.ones(2)"]) == 0
+
+
 def test_check_prints_a_table(flows, capsys):
     assert cli.main(["check", f"{flows}:affine", "--example", "jnp.ones(3), 2.0, 0.5"]) == 0
-    assert [line.split()[-3] for line in capsys.readouterr().out.splitlines()] == ["ok"] * 3
+    assert [line.split()[-3] for line in capsys.readouterr().out.splitlines()] == ["ok"] * 4
 
 
 def test_check_fails_where_a_law_is_broken(flows, capsys):
@@ -121,6 +147,7 @@ def test_check_fails_where_a_law_is_broken(flows, capsys):
         (["show", "no_such_module:f"], "no_such_module: no such module"),
         (["show", "no_such.py:f"], "no such file"),
         (["show", "math:no_such"], "no_such"),
+        (["show", "math:pi"], "no function"),
         (["show", "math:sin", "--kind", "nothing"], "invalid choice"),
         (["show", "math:sin", "--argnums", "x"], "invalid"),
         (["check", "math:sin", "--example", "1 +"], "--example"),

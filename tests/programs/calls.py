@@ -1,6 +1,7 @@
 """Calls of other functions, however they are written, passed on or wrapped."""
 
 import functools
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -245,6 +246,25 @@ class Stack:
 
 
 program(X, name="calls.stack_of_objects")(Stack(LAYER, Affine(W, S)))
+
+
+program(X, name="calls.library_function")(jnp.arcsinh)
+
+program(X, W, argnums=1, name="calls.operator")(operator.sub)
+
+program(X, name="calls.partial_of_library_function")(functools.partial(jnp.multiply, S))
+
+program(X, name="calls.jitted_library_function")(jax.jit(jnp.sinh))
+
+
+@program(X, W, argnums=(0,))
+def tuple_of_one(x, w):
+    return jnp.exp(x) * S + w
+
+
+@program(X, W)
+def functions_by_default(x, w, activation=lambda v: 2 * v - 1, gate=scale):
+    return activation(x) * gate(jnp.exp(w))
 
 
 @program(X)
