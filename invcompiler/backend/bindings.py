@@ -385,10 +385,14 @@ class Module:
     # ---- for `to_ast` ----
 
     def spelling(self) -> Spelling:
-        return Spelling(self._written, self._needs, self._lax, self._jnp, self._jax, self._partial)
+        ours = (self._lax, self._jnp, self._jax, self._partial)
+        return Spelling(self._written, self._needs, *ours, self._is_passed)
 
     def _written(self, ref: Ref) -> ast.expr:
         return self.meaning(ref).written()
+
+    def _is_passed(self, tree: Tree) -> bool:
+        return any(isinstance(self.meaning(ref).binding, Hoisted) for ref in references(tree))
 
     def _needs(self, name: str) -> tuple[str, ...]:
         return self._passed.get(name, ())

@@ -53,7 +53,8 @@ class Spelling:
     """How the module names the objects that a function refers to.
 
     `ref` spells a `Ref` as an expression, `needs` says which keywords calls of a function of the module (by its name) pass
-    along; the others spell functions of `jax.lax`, `jax.numpy`, `jax`, and `functools.partial`.
+    along; `passed` whether a tree names an object that is handed in as an argument; the others spell functions of `jax.lax`,
+    `jax.numpy`, `jax`, and `functools.partial`.
     """
 
     ref: Callable[[Ref], ast.expr]
@@ -62,6 +63,7 @@ class Spelling:
     jnp: Callable[[str], ast.expr]
     jax: Callable[[str], ast.expr]
     partial: Callable[[], ast.expr]
+    passed: Callable[[Tree], bool]
 
 
 class Expressions(ABC):

@@ -86,7 +86,7 @@ class _Writer(LaxCalls):
         return [ast.Expr(ast.Constant(doc))] if doc else []
 
     def captured_defaults(self, function: Function) -> list[ast.stmt]:
-        """Return statements that give parameters their defaults, where these are captured arrays."""
+        """Return statements that give parameters their defaults, where these are captured arrays or other things passed in."""
         captured = dict(function.captures)
         return [
             ast.If(
@@ -95,17 +95,23 @@ class _Writer(LaxCalls):
                 [],
             )
             for param in function.params
-            if isinstance(param.default, Var) and not is_number(captured[param.default])
+            if param.default is not None and self._is_captured(param.default, captured)
         ]
 
+    def _is_captured(self, default: Tree, captured: Mapping[Var, Capture]) -> bool:
+        if isinstance(default, Var):
+            return not is_number(captured[default])
+        return self.spelling.passed(default)
+
     def _default(self, param: Param, captured: Mapping[Var, Capture]) -> ast.expr | None:
-        """Return what stands behind the `=` of a parameter: for a captured array, a stand-in."""
+        """Return what stands behind the `=` of a parameter: for what is passed in, a stand-in."""
         match param.default:
             case None:
                 return None
+            case tree if self._is_captured(tree, captured):
+                return literal(None)
             case Var() as var:
-                number = captured[var].read() if is_number(captured[var]) else None
-                return literal(number)
+                return literal(captured[var].read())
             case tree:
                 return self.expr(tree)
 

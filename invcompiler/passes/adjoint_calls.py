@@ -319,6 +319,8 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
         return rule.template(emit, call.arguments, out, given)
     spread = isinstance(y_bar, Spread) and _same_shape(emit, operand, out) and rule.pointwise
     given = y_bar.value if spread else cots.dense(y_bar)  # type: ignore[union-attr]
+    if isinstance(given, Const) and _has_integers(emit, call):
+        given = emit.call(jnp.asarray, given)  # `1.0 * n` is no integer
     values = {**call.arguments, rule.output: out, "y_bar": given}
     if rule.elementwise:
         slope = inline_template(emit, rule.template, values)
@@ -328,6 +330,18 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
     if not rule.pointwise or (emit.generic and is_alone(call, rule.argument)):
         return bar
     return settle(cots, bar, operand, out, spread)
+
+
+def _has_integers(emit: Emission, call: Call) -> bool:
+    """Whether an operand is an array of integers or booleans."""
+    return any(
+        known is not None and known.value
+        for known in (emit.ask(_is_integral, tree) for tree in call.arguments.values())
+    )
+
+
+def _is_integral(aval: Any) -> bool:
+    return isinstance(aval, jax.ShapeDtypeStruct) and not jnp.issubdtype(aval.dtype, jnp.inexact)
 
 
 def is_alone(call: Call, argument: str) -> bool:

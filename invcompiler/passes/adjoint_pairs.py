@@ -409,10 +409,16 @@ def is_checkpoint(fn: Any) -> bool:
     return isinstance(fn, FunctionType) and fn.__code__ is _CHECKPOINT
 
 
+_OURS = f"{__name__.partition('.')[0]}."
+_READ = (f"{_OURS}rules.", f"{_OURS}flows.")  # of ours, what is written as users write
+
+
 def is_library(fn: Any) -> bool:
     """Whether `fn` comes with an installed package: it is called as it stands."""
     name = getattr(fn, "__module__", None) or type(fn).__module__
     if str(name).split(".")[0] in sys.stdlib_module_names and name != "__main__":
+        return True
+    if f"{name}.".startswith(_OURS) and not f"{name}.".startswith(_READ):
         return True
     file = getattr(sys.modules.get(name), "__file__", None) or ""
     return "site-packages" in file or "dist-packages" in file

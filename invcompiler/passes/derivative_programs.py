@@ -195,16 +195,17 @@ def value_and_grad_program(
     With `has_aux` the function returns a pair, of which the first item is differentiated.
     """
     function = of.function
-    output, rest = function.body.result, None
+    output = function.body.result
     walk, cots, back, pairs = _reversed(of, chosen, lambda emit: _one(of, emit, has_aux))
     bars = _bars(cots, chosen, single)
     equations = (*walk.forward.equations, *back.equations)
+    if has_aux and isinstance(output, Display):
+        output = Display(tuple, output.items)
     result = Display(tuple, (output, bars)) if value else bars
     if has_aux and not value:
         aux = _second(back, output)
         equations = (*walk.forward.equations, *back.equations)
         result = Display(tuple, (bars, aux))
-    del rest
     block = Block(of.params, equations, result)
     block, captures = _with_captures(function, block, pairs)
     suffix = "value_and_grad" if value else "grad"
