@@ -48,7 +48,7 @@ from invcompiler.passes.derivative_programs import (
     tangent_program,
     value_and_grad_program,
 )
-from invcompiler.passes.emission import CONCRETE
+from invcompiler.passes.emission import CONCRETE, LeftToJax
 
 Argnums = int | Sequence[int]
 
@@ -107,17 +107,25 @@ class Target:
 
         A function that asks for the values of arrays (`while x > 1:`) is left to JAX, which runs it on them.
         """
-        look = functools.partial(abstract, numbers=True)
-        given = tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
+        given = _look_at(args, kwargs)
         try:
             return subject(self._written_for(args, kwargs), *given), True
         except CONCRETE:
             value = self.f(*args, **kwargs)
         function = self.as_called(args, kwargs)
         met = {p.var: v for p, v in zip(function.params, (*given[0], *given[1].values()))}
-        met[function.body.result] = look(value)  # type: ignore[index]
+        met[function.body.result] = abstract(value, numbers=True)  # type: ignore[index]
         avals = Avals({var: {(): aval} for var, aval in met.items()})
         return Subject(function, avals), False
+
+    def left_to_jax(self, args: tuple, kwargs: dict[str, Any]) -> Subject:
+        """Return the function that calls this one as the subject: its derivative is one of JAX's."""
+        return subject(self.as_called(args, kwargs), *_look_at(args, kwargs))
+
+
+def _look_at(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    look = functools.partial(abstract, numbers=True)
+    return tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
 
 
 def _param(parameter: inspect.Parameter) -> Param:
@@ -266,8 +274,16 @@ class Maker:
 
     def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
         """Return the IR of the derivative for these arguments, and whether it can be jitted."""
+        return self._written(args, kwargs, self.write)
+
+    def _written(
+        self, args: tuple, kwargs: dict[str, Any], write: Callable[[Subject], Function]
+    ) -> tuple[Function, bool]:
         of, can_jit = self.target.subject(args, kwargs)
-        return self.write(of), can_jit
+        try:
+            return write(of), can_jit
+        except LeftToJax:
+            return write(self.target.left_to_jax(args, kwargs)), can_jit
 
     def vars(self, of: Subject) -> tuple[Var, ...]:
         return tuple(of.params[number] for number in self.chosen)
@@ -476,8 +492,8 @@ class TangentMaker(Maker):
 
     def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
         primals, _ = (*args, *kwargs.values())
-        of, can_jit = self.target.subject(tuple(primals), {})
-        return tangent_program(of, self.vars(of), len(primals)), can_jit
+        write = lambda of: tangent_program(of, self.vars(of), len(primals))
+        return self._written(tuple(primals), {}, write)
 
     def write(self, of: Subject) -> Function:
         return tangent_program(of, self.vars(of), len(of.params))

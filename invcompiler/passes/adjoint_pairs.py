@@ -42,7 +42,7 @@ from invcompiler.passes.adjoint import Pullback, Walk, reverse
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
-from invcompiler.passes.emission import CONCRETE, Emission
+from invcompiler.passes.emission import CONCRETE, Emission, LeftToJax
 from invcompiler.passes.fresh import bind_trees, fresh_block, inline_closures
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.simplify import simplify
@@ -140,8 +140,12 @@ class Pairs:
         if key in self.working:
             return None
         self.working.append(key)
-        pair = self._make(function, active, runs)
-        self.working.pop()
+        try:
+            pair = self._make(function, active, runs)
+        except LeftToJax:
+            pair = None
+        finally:
+            self.working.pop()
         pair = self._shared(key, active, pair)
         self.made.append((key, active, runs, pair))
         return pair

@@ -49,7 +49,7 @@ from invcompiler.passes.adjoint_pairs import callee, positional, reads_same, run
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, has_star, shape_tree
-from invcompiler.passes.emission import CONCRETE, Emission, reference
+from invcompiler.passes.emission import CONCRETE, Emission, LeftToJax, reference
 from invcompiler.passes.fresh import bind_trees
 from invcompiler.passes.jax_derivatives import differentiable, opaque_function
 from invcompiler.passes.rule_templates import inline_template
@@ -301,8 +301,12 @@ class Twins:
         if key in self.working:
             return None
         self.working.append(key)
-        twin = self._make(function, active, runs)
-        self.working.pop()
+        try:
+            twin = self._make(function, active, runs)
+        except LeftToJax:
+            twin = None
+        finally:
+            self.working.pop()
         if twin is None:
             return None
         for known, pattern, _, other in self.made:
@@ -366,6 +370,8 @@ def _loop(walk: Forward, loop: Loop) -> None:
     collected = [j for j in range(n, len(loop.outs)) if walk.active(loop.outs[j])]
     init = tuple(_started(walk, loop, i) for i in carried)
     trees = item_trees(loop)
+    if any(walk.emit.is_function(trees[i - n]) for i in items):
+        raise LeftToJax("what a loop walks is a generator")
     parts = [Each(walk.whole(trees[i - n]), view(loop, i - n)) for i in items]
     inner = walk.nested()
     carried_dots = tuple(_dot(inner, body.params[i]) for i in carried)
