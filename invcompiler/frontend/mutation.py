@@ -29,9 +29,7 @@ def written_region(lowering: Lowering, statements: list[ast.stmt], at: int) -> i
     """Return where the last change ends of a value that the statement at `at` makes, if it changes."""
     changed = lowering.unit.survey().changed
     node = statements[at]
-    if not changed or not isinstance(
-        node, ast.Assign | ast.AnnAssign | ast.FunctionDef
-    ):
+    if not changed or not isinstance(node, ast.Assign | ast.AnnAssign | ast.FunctionDef):
         return None
     made = [name for name in bound_names([node]) if name in changed]
     last = at

@@ -19,6 +19,7 @@ from typing import Any, assert_never
 import jax
 import jax.numpy as jnp
 
+from invcompiler.debugging import IDENTITIES
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -49,11 +50,12 @@ from invcompiler.passes.adjoint_pairs import callee, positional, reads_same, run
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, has_star, shape_tree
+from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.emission import CONCRETE, Emission, LeftToJax, reference
+from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import bind_trees
 from invcompiler.passes.jax_derivatives import differentiable, opaque_function
 from invcompiler.passes.rule_templates import inline_template
-from invcompiler.passes.simplify import simplify
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
 from invcompiler.rules.canonical import Call
 
@@ -331,7 +333,7 @@ class Twins:
         used = tuple(var for var in free_vars(block) if var in captured)
         block = replace(block, params=(*every, *used))
         name = f"{function.name if function.name.isidentifier() else 'f'}_jvp"
-        twin = simplify(positional(name, block.params, block, function, names))
+        twin = finish(positional(name, block.params, block, function, names))
         return Twin(twin, active, used)
 
 
@@ -482,6 +484,7 @@ def forward(
 ) -> tuple[tuple[Var, ...], Block, dict[Var, str]]:
     """Return the params for the tangents of `chosen`, the block of value and tangent, and names for its vars."""
     chosen = tuple(chosen)
+    function = drop_assumptions(function, *IDENTITIES)
     varied = varying(function.body, chosen, avals)
     wanted = useful(function.body, (function.body.result,), varied)
     walk = Forward(Emission(avals), varied, wanted, twins)
