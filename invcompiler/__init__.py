@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from invcompiler.assumptions import assume
     from invcompiler.closure_conversion import closure_convert
+    from invcompiler.debugging import adjoint_of, debug_cotangent
     from invcompiler.decorator import invertible
     from invcompiler.derivatives import adjoint, grad, jvp, tangent, value_and_grad, vjp
     from invcompiler.errors import (
@@ -38,6 +39,7 @@ _HOMES = {
     "api": "emit explain fldj forward_and_fldj ildj inverse inverse_and_ildj source",
     "assumptions": "assume",
     "closure_conversion": "closure_convert",
+    "debugging": "adjoint_of debug_cotangent",
     "decorator": "invertible",
     "derivatives": "adjoint grad jvp tangent value_and_grad vjp",
     "errors": "InvcompilerError InversionError NonInvertibleError ShapeError SourceUnavailableError "
@@ -71,9 +73,11 @@ __all__ = [
     "SourceUnavailableError",
     "UnsupportedSyntaxError",
     "adjoint",
+    "adjoint_of",
     "adjoint_rule",
     "assume",
     "closure_convert",
+    "debug_cotangent",
     "emit",
     "explain",
     "fldj",

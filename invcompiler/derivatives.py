@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import operator
 import os
 import threading
 import weakref
@@ -23,15 +24,18 @@ from invcompiler.backend.load import annotate
 from invcompiler.errors import InvcompilerError
 from invcompiler.frontend import is_current, read
 from invcompiler.generated import Generated, Program, is_traced, place_of, program_of
+from invcompiler.ir.build import as_tree
 from invcompiler.ir.nodes import (
     Apply,
     Block,
     Capture,
+    Const,
     Function,
     Param,
     ParameterKind,
     Ref,
     Star,
+    Tree,
     Var,
 )
 from invcompiler.passes.adjoint_pairs import has_own_rule
@@ -44,7 +48,7 @@ from invcompiler.passes.derivative_programs import (
     tangent_program,
     value_and_grad_program,
 )
-from invcompiler.passes.emission import CONCRETE
+from invcompiler.passes.emission import CONCRETE, LeftToJax
 from invcompiler.schedule.callees import unwrapped
 
 Argnums = int | Sequence[int]
@@ -76,24 +80,27 @@ class Target:
         """Return the IR: of a generated derivative, that which is written for these arguments."""
         if isinstance(self.f, Derivative):
             return self.f.function_for(args, kwargs)
-        return self.function or self.as_called
+        return self.function or self.as_called(args, kwargs)
 
-    @functools.cached_property
-    def as_called(self) -> Function:
-        """Return the function that does nothing but call this one."""
-        params = tuple(
-            Param(Var(name), parameter.kind)
-            for name, parameter in self.signature.parameters.items()
-        )
-        args: tuple[Any, ...] = tuple(p.var for p in params if p.kind in _POSITIONAL)
-        args += tuple(Star(p.var) for p in params if p.kind is _VARIADIC)
-        named = tuple(
-            (p.var.name if p.kind is ParameterKind.KEYWORD_ONLY else None, p.var)
-            for p in params
-            if p.kind in (ParameterKind.KEYWORD_ONLY, ParameterKind.VAR_KEYWORD)
-        )
+    def as_called(self, args: tuple, kwargs: dict[str, Any]) -> Function:
+        """Return the function that does nothing but call this one with the parameters that these arguments give a value."""
+        bound = self.signature.bind(*args, **kwargs).arguments
+        params = tuple(map(_param, self.signature.parameters.values()))
+        passed: list[Tree] = []
+        named: list[tuple[str | None, Tree]] = []
+        for param in params:
+            name = param.var.name
+            assert name is not None
+            if param.kind is _VARIADIC:
+                passed.append(Star(param.var))
+            elif param.kind is ParameterKind.VAR_KEYWORD:
+                named.append((None, param.var))
+            elif name in bound and param.kind in _POSITIONAL and not named:
+                passed.append(param.var)
+            elif name in bound:
+                named.append((name, param.var))
         out = Var("y")
-        call = Apply(out, Ref(self.f, self.name, self.f), args, named)
+        call = Apply(out, Ref(self.f, self.name, self.f), tuple(passed), tuple(named))
         return Function(self.name, params, Block(tuple(p.var for p in params), (call,), out))
 
     def subject(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Subject, bool]:
@@ -101,17 +108,33 @@ class Target:
 
         A function that asks for the values of arrays (`while x > 1:`) is left to JAX, which runs it on them.
         """
-        look = functools.partial(abstract, numbers=True)
-        given = tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
+        given = _look_at(args, kwargs)
         try:
             return subject(self._written_for(args, kwargs), *given), True
         except CONCRETE:
             value = self.f(*args, **kwargs)
-        function = self.as_called
+        function = self.as_called(args, kwargs)
         met = {p.var: v for p, v in zip(function.params, (*given[0], *given[1].values()))}
-        met[function.body.result] = look(value)  # type: ignore[index]
+        met[function.body.result] = abstract(value, numbers=True)  # type: ignore[index]
         avals = Avals({var: {(): aval} for var, aval in met.items()})
         return Subject(function, avals), False
+
+    def left_to_jax(self, args: tuple, kwargs: dict[str, Any]) -> Subject:
+        """Return the function that calls this one as the subject: its derivative is one of JAX's."""
+        return subject(self.as_called(args, kwargs), *_look_at(args, kwargs))
+
+
+def _look_at(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    look = functools.partial(abstract, numbers=True)
+    return tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
+
+
+def _param(parameter: inspect.Parameter) -> Param:
+    """Return a parameter of the signature; a default that no text can show is one that calls leave out."""
+    default: Tree | None = None
+    if parameter.default is not inspect.Parameter.empty:
+        default = as_tree(parameter.default) or Const(None)
+    return Param(Var(parameter.name), parameter.kind, default)
 
 
 _VARIADIC = ParameterKind.VAR_POSITIONAL
@@ -141,7 +164,7 @@ def positions(target: Target, argnums: Argnums) -> tuple[tuple[int, ...], bool]:
 
     Raises TypeError or ValueError if it is not an int or a sequence of different ints in range.
     """
-    single = isinstance(argnums, int) and not isinstance(argnums, bool)
+    single = _is_index(argnums)
     chosen = (argnums,) if single else argnums
     if isinstance(chosen, bool | str) or not isinstance(chosen, Sequence):
         raise TypeError(f"argnums must be an int or a sequence of ints, got {argnums!r}")
@@ -149,8 +172,9 @@ def positions(target: Target, argnums: Argnums) -> tuple[tuple[int, ...], bool]:
     count = 255 if _VARIADIC in kinds else len(target.signature.parameters)
     numbers = []
     for number in chosen:
-        if not isinstance(number, int) or isinstance(number, bool):
+        if not _is_index(number):
             raise TypeError(f"argnums must be an int or a sequence of ints, got {argnums!r}")
+        number = operator.index(number)
         if not -count <= number < count:
             raise ValueError(
                 f"argnums {argnums!r} is out of range: {target.name} has {count} parameters"
@@ -159,6 +183,10 @@ def positions(target: Target, argnums: Argnums) -> tuple[tuple[int, ...], bool]:
     if len(set(numbers)) != len(numbers):
         raise ValueError(f"argnums {argnums!r} names a parameter twice")
     return tuple(numbers), single
+
+
+def _is_index(number: Any) -> bool:
+    return hasattr(number, "__index__") and not isinstance(number, bool)
 
 
 def _split(signature: inspect.Signature, arguments: dict[str, Any]) -> tuple[tuple, dict]:
@@ -247,8 +275,16 @@ class Maker:
 
     def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
         """Return the IR of the derivative for these arguments, and whether it can be jitted."""
+        return self._written(args, kwargs, self.write)
+
+    def _written(
+        self, args: tuple, kwargs: dict[str, Any], write: Callable[[Subject], Function]
+    ) -> tuple[Function, bool]:
         of, can_jit = self.target.subject(args, kwargs)
-        return self.write(of), can_jit
+        try:
+            return write(of), can_jit
+        except LeftToJax:
+            return write(self.target.left_to_jax(args, kwargs)), can_jit
 
     def vars(self, of: Subject) -> tuple[Var, ...]:
         return tuple(of.params[number] for number in self.chosen)
@@ -324,9 +360,9 @@ class ValueAndGradMaker(Maker):
         chosen = self.vars(of)
         if of.avals.generic:
             return value_and_grad_program(of, chosen, self.single, self.value, has_aux)
-        _check_scalar(self.target.name, of, has_aux)
         for number, var in zip(self.chosen, chosen, strict=True):
-            _check_inexact(self.suffix, number, of.avals.aval(var), self.options)
+            _check_input(self.suffix, number, of.avals.aval(var), self.options)
+        _check_scalar(self.target.name, of, self.options)
         return value_and_grad_program(of, chosen, self.single, self.value, has_aux)
 
 
@@ -336,50 +372,109 @@ class GradMaker(ValueAndGradMaker):
     value = False
 
 
-def _check_scalar(name: str, of: Subject, has_aux: bool) -> None:
+def _check_scalar(name: str, of: Subject, options: dict[str, Any]) -> None:
     aval = of.avals.aval(of.function.body.result)
-    if has_aux:
-        if not isinstance(aval, tuple) or len(aval) != 2:
-            raise TypeError(f"with has_aux, `{name}` must return a pair, got {aval}")
+    if options.get("has_aux"):
+        if not isinstance(aval, tuple | list) or len(aval) != 2:
+            raise TypeError(f"with has_aux, `{name}` must return a pair, got {_described(aval)}")
         aval = aval[0]
-    if isinstance(aval, float | complex):
+    if isinstance(aval, complex if options.get("holomorphic") else float):
         return
-    if not isinstance(aval, jax.ShapeDtypeStruct) or aval.shape != ():
-        look = aval if not isinstance(aval, jax.ShapeDtypeStruct) else aval.shape
-        raise TypeError(f"Gradient only defined for scalar-output functions. Output had: {look}.")
-    if not jnp.issubdtype(aval.dtype, jnp.floating):
+    if not isinstance(aval, jax.ShapeDtypeStruct | int | float | complex):
         raise TypeError(
-            f"grad requires real-valued outputs (output dtype that is a sub-dtype of np.floating), "
-            f"but got {aval.dtype.name}."
+            f"Gradient only defined for scalar-output functions. Output was {_described(aval)}."
+        )
+    if jnp.shape(aval) != ():
+        shape = f"{tuple(jnp.shape(aval))}"
+        raise TypeError(
+            f"Gradient only defined for scalar-output functions. Output had shape: {shape}."
+        )
+    _check_output(jnp.result_type(aval), options)
+
+
+def _check_output(dtype: Any, options: dict[str, Any]) -> None:
+    is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
+    if options.get("holomorphic"):
+        if not is_complex:
+            raise TypeError(
+                "grad with holomorphic=True requires outputs with a dtype that is a sub-dtype of "
+                f"np.complexfloating, but got {dtype.name}."
+            )
+    elif not jnp.issubdtype(dtype, jnp.floating):
+        way = (
+            "pass holomorphic=True if the function is holomorphic, or use `inv.vjp`"
+            if is_complex
+            else "for functions with integer outputs use `inv.vjp`"
+        )
+        raise TypeError(
+            "grad requires real-valued outputs (output dtype that is a sub-dtype of np.floating), "
+            f"but got {dtype.name}: {way}."
         )
 
 
-def _check_inexact(name: str, number: int, aval: Any, options: dict[str, Any]) -> None:
+def _described(aval: Any) -> str:
+    """Return how an abstract value is shown: `{'a': float64[3]}`."""
+    return str(jax.tree.map(_Shown, aval))
+
+
+class _Shown:
+    def __init__(self, leaf: Any):
+        self.leaf = leaf
+
+    def __repr__(self) -> str:
+        if not isinstance(self.leaf, jax.ShapeDtypeStruct):
+            return repr(self.leaf)
+        sizes = ",".join(map(str, self.leaf.shape))
+        return f"{self.leaf.dtype.name}[{sizes}]"
+
+
+def _check_input(name: str, number: int, aval: Any, options: dict[str, Any]) -> None:
     for leaf in jax.tree.leaves(aval):
-        dtype = getattr(leaf, "dtype", None) or np.result_type(type(leaf))
-        if not jnp.issubdtype(dtype, jnp.floating) and not options.get("allow_int"):
+        dtype = getattr(leaf, "dtype", None)
+        if dtype is None:
+            if not isinstance(leaf, bool | int | float | complex):
+                raise TypeError(f"argument {number} of {name}, {leaf!r}, is no array or number.")
+            dtype = jnp.result_type(leaf)
+        if options.get("holomorphic"):
+            if not jnp.issubdtype(dtype, jnp.complexfloating):
+                raise TypeError(
+                    f"{name} with holomorphic=True requires inputs with a dtype that is a sub-dtype of "
+                    f"np.complexfloating, but argument {number} has {dtype.name}."
+                )
+        elif not jnp.issubdtype(dtype, jnp.inexact) and not options.get("allow_int"):
             raise TypeError(
                 f"{name} requires real- or complex-valued inputs (input dtype that is a sub-dtype of "
-                f"np.inexact), but argument {number} has {np.dtype(dtype).name}."
+                f"np.inexact), but argument {number} has {dtype.name}. To differentiate with respect to "
+                "integers or booleans pass allow_int=True."
             )
 
 
 def grad(
-    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, allow_int: bool = False
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
 ) -> Derivative:
     """Return a function of the same arguments that gives the gradient of `f`, like `jax.grad`.
 
-    `f` returns one real number, or with `has_aux` a pair of one and something else. `.source` is the emitted module.
-    Raises TypeError or ValueError for an `argnums` that makes no sense.
+    `f` returns one real number, or with `has_aux` a pair of one and something else; with `holomorphic` it takes and returns complex
+    numbers. `.source` is the emitted module. Raises TypeError or ValueError for an `argnums` that makes no sense.
     """
-    return Derivative(GradMaker(f, argnums, has_aux=has_aux, allow_int=allow_int))
+    options = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
+    return Derivative(GradMaker(f, argnums, **options))
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, allow_int: bool = False
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
 ) -> Derivative:
     """Return a function of the same arguments that gives the value and the gradient of `f`, like `jax.value_and_grad`."""
-    return Derivative(ValueAndGradMaker(f, argnums, has_aux=has_aux, allow_int=allow_int))
+    options = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
+    return Derivative(ValueAndGradMaker(f, argnums, **options))
 
 
 # ---- tangent ------------------------------------------------------------------------------------------
@@ -398,8 +493,8 @@ class TangentMaker(Maker):
 
     def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
         primals, _ = (*args, *kwargs.values())
-        of, can_jit = self.target.subject(tuple(primals), {})
-        return tangent_program(of, self.vars(of), len(primals)), can_jit
+        write = lambda of: tangent_program(of, self.vars(of), len(primals))
+        return self._written(tuple(primals), {}, write)
 
     def write(self, of: Subject) -> Function:
         return tangent_program(of, self.vars(of), len(of.params))
@@ -441,6 +536,17 @@ def _check_alike(primals: Sequence[Any], tangents: Sequence[Any]) -> None:
                 raise ValueError(
                     f"a primal of shape {jnp.shape(x)} has a tangent of shape {jnp.shape(x_dot)}"
                 )
+            _check_tangent_dtype(x, x_dot)
+
+
+def _check_tangent_dtype(x: Any, x_dot: Any) -> None:
+    _, dtype = _look(x)
+    found = getattr(x_dot, "dtype", None) or jnp.result_type(x_dot)
+    if dtype is not None and found != dtype:
+        raise TypeError(
+            f"a primal of dtype {jnp.result_type(x).name} has a tangent of dtype {np.dtype(found).name}, "
+            f"not {np.dtype(dtype).name}"
+        )
 
 
 def tangent(f: Callable[..., Any], argnums: Argnums = 0) -> Tangent:
@@ -448,9 +554,24 @@ def tangent(f: Callable[..., Any], argnums: Argnums = 0) -> Tangent:
     return Tangent(f, argnums)
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """Return `(f(*primals), its tangent)`, like `jax.jvp`."""
-    return _tangent_of(f, tuple(range(len(primals)))).jvp(primals, tangents)
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> tuple:
+    """Return `(f(*primals), its tangent)`, like `jax.jvp`.
+
+    With `has_aux` the function returns a pair, of which the first item is differentiated, and the result is
+    `(value, tangent, aux)`. Raises TypeError or ValueError for tangents that do not look like the primals.
+    """
+    if not all(isinstance(given, tuple | list) for given in (primals, tangents)):
+        raise TypeError("primals and tangents must be tuples or lists")
+    if len(primals) != len(tangents):
+        raise TypeError(f"got {len(primals)} primals and {len(tangents)} tangents")
+    out, out_dot = _tangent_of(f, tuple(range(len(primals)))).jvp(primals, tangents)
+    if not has_aux:
+        return out, out_dot
+    if not isinstance(out, tuple | list) or len(out) != 2:
+        raise TypeError("with has_aux the function must return a pair")
+    return out[0], out_dot[0], out[1]
 
 
 # ---- adjoint ------------------------------------------------------------------------------------------
@@ -524,13 +645,18 @@ class Adjoint:
         """Return `f(*args, **kwargs)`, and the residuals that `bwd` needs."""
         key, compiled = self._signature(args, kwargs)
         out, residuals = compiled.fwd(*args, **kwargs)
-        return out, Residuals(residuals, key)
+        return out, Residuals(residuals, _Signature(key, Form.of(out)))
 
     def bwd(self, residuals: Residuals, out_bar: Any) -> Any:
-        """Return the cotangents of the arguments that `argnums` chooses, for a cotangent of the output."""
-        if not isinstance(residuals, Residuals) or residuals.signature not in self._compiled:
+        """Return the cotangents of the arguments that `argnums` chooses, for a cotangent of the output.
+
+        Raises TypeError if the residuals are not this adjoint's, ValueError if the cotangent does not fit the output.
+        """
+        signature = residuals.signature if isinstance(residuals, Residuals) else None
+        if signature is None or signature.key not in self._compiled:
             raise TypeError("bwd takes the residuals that fwd of the same adjoint returned")
-        return self._compiled[residuals.signature].bwd(residuals.values, out_bar)
+        out_bar = signature.out.fitted(out_bar)
+        return self._compiled[signature.key].bwd(residuals.values, out_bar)
 
     def _signature(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, _Compiled]:
         specialised, _ = self._generated._specialised(args, kwargs)
@@ -551,16 +677,71 @@ class _Key:
     number: int
 
 
+@dataclasses.dataclass(frozen=True)
+class _Signature:
+    """Which code the residuals are for, and what the output looked like."""
+
+    key: _Key
+    out: Form
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """What a cotangent must look like: the structure of the value, and the shape and dtype of each leaf."""
+
+    structure: Any
+    leaves: tuple[tuple[tuple[int, ...], Any], ...]
+
+    @classmethod
+    def of(cls, value: Any) -> Form:
+        leaves, structure = jax.tree.flatten(value)
+        return cls(structure, tuple(map(_look, leaves)))
+
+    def fitted(self, bar: Any) -> Any:
+        """Return `bar` with Python numbers as arrays; raises ValueError if it is not of this form."""
+        leaves, structure = jax.tree.flatten(bar)
+        if structure != self.structure:
+            raise ValueError(
+                f"the cotangent has the tree structure {structure}, the output {self.structure}"
+            )
+        pairs = zip(leaves, self.leaves, strict=True)
+        return jax.tree.unflatten(structure, [_fitted(leaf, *look) for leaf, look in pairs])
+
+
+def _look(leaf: Any) -> tuple[tuple[int, ...], Any]:
+    if not _is_number(leaf) and not hasattr(leaf, "dtype"):
+        return (), None
+    dtype = jnp.result_type(leaf)
+    is_inexact = jnp.issubdtype(dtype, jnp.inexact)
+    return tuple(jnp.shape(leaf)), dtype if is_inexact else jax.dtypes.float0
+
+
+def _fitted(leaf: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    if dtype is None or dtype == jax.dtypes.float0:
+        return leaf
+    if shape == () and _is_number(leaf):
+        return jnp.asarray(leaf, dtype)
+    found = getattr(leaf, "dtype", None)
+    if jnp.shape(leaf) != shape or found != dtype:
+        look = f"{found or type(leaf).__name__}{list(jnp.shape(leaf))}"
+        raise ValueError(
+            f"the cotangent of an output of type {np.dtype(dtype).name}{list(shape)} has type {look}"
+        )
+    return leaf
+
+
+def _is_number(leaf: Any) -> bool:
+    return isinstance(leaf, int | float | complex) and not isinstance(leaf, bool)
+
+
 def _compiled(program: Program, maker: Maker, can_jit: bool) -> _Compiled:
     calls = [e.fn for e in program.function.body.equations if isinstance(e, Apply)]
     names = [
         fn.value.name for fn in calls if isinstance(fn, Ref) and isinstance(fn.value, Function)
     ]
-    fwd, bwd = (getattr(program.module, name) for name in names)
+    fwd, bwd = (_with_objects(getattr(program.module, name), program) for name in names)
     needs = inspect.signature(fwd).parameters
     captures = {name: c for name, c in program.text.captures if name in needs}
-    objects = {name: value for name, value in program.text.objects if name in needs}
-    fwd = functools.partial(fwd, **objects)
     run = _static_jit(fwd) if can_jit else fwd
 
     def bound(*args: Any, **kwargs: Any) -> Any:
@@ -568,6 +749,13 @@ def _compiled(program: Program, maker: Maker, can_jit: bool) -> _Compiled:
         return run(*args, **kwargs, **today)
 
     return _Compiled(program, bound, _static_jit(bwd) if can_jit else bwd, tuple(captures))
+
+
+def _with_objects(function: Callable[..., Any], program: Program) -> Callable[..., Any]:
+    """Return a function of the module with the objects that no text can name."""
+    needs = inspect.signature(function).parameters
+    objects = {name: value for name, value in program.text.objects if name in needs}
+    return functools.partial(function, **objects) if objects else function
 
 
 def _static_jit(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -633,22 +821,34 @@ def adjoint(f: Callable[..., Any], argnums: Argnums = 0, residuals: str = "auto"
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple:
-    """Return `(f(*primals), pullback)`, like `jax.vjp`: `pullback(out_bar)` is a tuple with a cotangent for each primal."""
+    """Return `(f(*primals), pullback)`, like `jax.vjp`: `pullback(out_bar)` is a tuple with a cotangent for each primal.
+
+    With `has_aux` the function returns a pair, of which the first item is differentiated, and the result is
+    `(value, pullback, aux)`. The pullback is a pytree, and raises ValueError for a cotangent that does not fit the value.
+    """
     found = _adjoint_of(f, tuple(range(len(primals))))
     out, residuals = found.fwd(*primals)
     if not has_aux:
-        return out, jax.tree_util.Partial(_pull, found.bwd, residuals)
+        return out, jax.tree_util.Partial(found.bwd, residuals)
+    if not isinstance(out, tuple | list) or len(out) != 2:
+        raise TypeError("with has_aux the function must return a pair")
     value, aux = out
-    zeros = jax.tree.map(_zero, aux)
-    return value, jax.tree_util.Partial(_pull_first, found.bwd, zeros, residuals), aux
+    return (
+        value,
+        jax.tree_util.Partial(_OfFirst(found, type(out)), jax.tree.map(_zero, aux), residuals),
+        aux,
+    )
 
 
-def _pull(bwd: Callable, residuals: Residuals, out_bar: Any) -> tuple:
-    return bwd(residuals, out_bar)
+@dataclasses.dataclass(frozen=True)
+class _OfFirst:
+    """The pullback of the first item of a pair."""
 
+    adjoint: Adjoint
+    kind: type
 
-def _pull_first(bwd: Callable, zeros: Any, residuals: Residuals, out_bar: Any) -> tuple:
-    return bwd(residuals, (out_bar, zeros))
+    def __call__(self, zeros: Any, residuals: Residuals, out_bar: Any) -> tuple:
+        return self.adjoint.bwd(residuals, self.kind((out_bar, zeros)))
 
 
 def _zero(x: Any) -> Any:

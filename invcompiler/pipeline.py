@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from invcompiler.assumptions import assume
+from invcompiler.debugging import IDENTITIES
 from invcompiler.frontend import read
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
@@ -96,7 +97,7 @@ def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:
 
 
 def _finished(made: Function, facts: Facts) -> Function:
-    return tail_calls(dead_code(simplify(drop_assumptions(made, assume), facts)))
+    return tail_calls(dead_code(simplify(drop_assumptions(made, assume, *IDENTITIES), facts)))
 
 
 def plan_of(

@@ -28,6 +28,7 @@ _LIBRARY_FOLDERS = tuple(
 )
 _USUAL = {"jax.numpy": "jnp", "jax.lax": "lax", "numpy": "np", "equinox": "eqx", "optax": "optax"}
 _OURS = __name__.partition(".")[0]
+_COPIED = (f"{_OURS}.rules.", f"{_OURS}.flows.")  # of ours, what is text to be copied
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,13 @@ def is_builtin(value: Any, name: str) -> bool:
 
 
 def is_library_function(fn: types.FunctionType) -> bool:
-    """Whether `fn` belongs to an installed package: those are imported, not copied."""
-    if (fn.__module__ or "").partition(".")[0] == _OURS:
-        return False
+    """Whether `fn` belongs to an installed package: those are imported, not copied.
+
+    Of our own functions those that rules and layers consist of are copied; what users call by name (`inv.grad`) is imported.
+    """
+    module = f"{fn.__module__ or ''}."
+    if module.startswith(f"{_OURS}."):
+        return not module.startswith(_COPIED)
     return is_library_file(fn.__code__.co_filename)
 
 

@@ -10,6 +10,7 @@ array (`x.shape`). Projections `v[0]`, `v[1]` that came from unpacking become on
 
 from __future__ import annotations
 
+import ast
 import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -89,6 +90,8 @@ class Body:
 
     @property
     def is_expression(self) -> bool:
+        if any(isinstance(closure.node, ast.FunctionDef) for closure in self.result_closures):
+            return False  # its `def` is a statement
         return not self.steps and not any(isinstance(p, tuple) for p in self.patterns)
 
 

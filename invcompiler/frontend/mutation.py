@@ -29,7 +29,7 @@ def written_region(lowering: Lowering, statements: list[ast.stmt], at: int) -> i
     """Return where the last change ends of a value that the statement at `at` makes, if it changes."""
     changed = lowering.unit.survey().changed
     node = statements[at]
-    if not changed or not isinstance(node, ast.Assign | ast.AnnAssign):
+    if not changed or not isinstance(node, ast.Assign | ast.AnnAssign | ast.FunctionDef):
         return None
     made = [name for name in bound_names([node]) if name in changed]
     last = at
@@ -336,6 +336,8 @@ def may_change(lowering: Lowering, name: str, node: ast.AST) -> bool:
 def binds_first(lowering: Lowering, nodes: Sequence[ast.AST], name: str) -> bool:
     """Whether the first thing that `nodes` do with `name` is to give it a value of its own, whatever happens."""
     first = nodes[0]
+    if isinstance(first, ast.FunctionDef) and first.name == name:
+        return True
     if not isinstance(first, ast.Assign | ast.AnnAssign) or name not in bound_names([first]):
         return False
     if first.value is None or any(

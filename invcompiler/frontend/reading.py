@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from invcompiler.frontend import imports, loops, structured
+from invcompiler.frontend import adjoint_blocks, imports, loops, structured
 from invcompiler.frontend.callables import Mapped, mapped, target_of
 from invcompiler.frontend.closures import refuse_outer_writes
 from invcompiler.frontend.functions import default_trees, given_trees, unit_of
@@ -18,7 +18,12 @@ from invcompiler.ir.build import Builder
 from invcompiler.ir.nodes import Capture, Function, Param, Star, Tree
 from invcompiler.ir.nodes import ParameterKind as Kind
 
-SYNTAX = (imports, loops, structured)  # they fill the tables of statements, expressions and calls
+SYNTAX = (
+    adjoint_blocks,
+    imports,
+    loops,
+    structured,
+)  # they fill the tables of statements, expressions and calls
 
 
 def read(function: Any) -> Function:

@@ -13,6 +13,7 @@ CHANGES = frozenset(
     "resize setflags itemset partition appendleft extendleft popleft rotate difference_update "
     "intersection_update symmetric_difference_update __setitem__ __delitem__ __iadd__".split()
 )
+_RULES = frozenset({"defjvp", "defjvps", "defvjp"})  # they give a function its derivative
 VALUE_AND_CHANGE = frozenset({"pop", "popitem", "setdefault", "popleft"})
 _CHANGES_ARGUMENT = frozenset(
     "fill_diagonal copyto place putmask put_along_axis shuffle heappush heappop heapify insort "
@@ -55,7 +56,9 @@ def survey(*nodes: ast.AST) -> Survey:
     return Survey(frozenset(kinds), loads, changed, augmented)
 
 
-_MAY_CHANGE = frozenset({ast.Subscript, ast.Attribute, ast.Expr, ast.Call, ast.AugAssign})
+_MAY_CHANGE = frozenset(
+    {ast.Subscript, ast.Attribute, ast.Expr, ast.Call, ast.AugAssign, ast.FunctionDef}
+)
 
 
 _TAKES_ITEMS = frozenset(
@@ -100,14 +103,26 @@ def changed_values(node: ast.AST) -> Sequence[ast.expr]:
         case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()):
             return (value,)
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=value, attr=attr))) if (
-            attr in CHANGES
+            attr in CHANGES or attr in _RULES
         ):
             return (value,)
+        case ast.FunctionDef(decorator_list=decorators):
+            return [rule for rule in map(_ruled, decorators) if rule is not None]
         case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in VALUE_AND_CHANGE:
             return (value,)
         case ast.Call(func=ast.Attribute(attr=attr) | ast.Name(id=attr), args=[first, *_]):
             return (first,) if attr in _CHANGES_ARGUMENT else ()
     return ()
+
+
+def _ruled(decorator: ast.expr) -> ast.expr | None:
+    """Return `f` for `@f.defjvp` and `@partial(f.defjvp, symbolic_zeros=True)`."""
+    match decorator:
+        case ast.Attribute(value=value, attr=attr) if attr in _RULES:
+            return value
+        case ast.Call(args=[first, *_]):
+            return _ruled(first)
+    return None
 
 
 def root_name(node: ast.expr) -> str | None:

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from invcompiler.debugging import debug_cotangent
+from invcompiler.debugging import IDENTITIES, adjoint_block
 from invcompiler.ir.build import literal
 from invcompiler.ir.nodes import (
     Apply,
+    Closure,
     Const,
     Display,
     Method,
@@ -25,11 +26,11 @@ from invcompiler.ir.walk import leaves
 from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import Container, container
 from invcompiler.passes.cotangents import ZERO, Bar, Cotangents, Slab, Slabs, Spread, dtype_ref
-from invcompiler.passes.emission import Emission, reference
+from invcompiler.passes.emission import Emission
 from invcompiler.passes.jax_derivatives import vjp_of_call, vjp_of_opaque
 from invcompiler.passes.rule_templates import inline_template
 from invcompiler.rules import adjoint_elementwise, adjoint_linear, adjoint_structural
-from invcompiler.rules.adjoint_helpers import seen_by, unbroadcast
+from invcompiler.rules.adjoint_helpers import same, seen_by, unbroadcast
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
 from invcompiler.rules.canonical import Call, canonical
 
@@ -59,18 +60,26 @@ def opaque(walk: Walk, equation: Opaque) -> Pullback | None:
 
 
 def debugged(walk: Walk, equation: Apply) -> Pullback | None:
-    """Return the pullback of `inv.debug_cotangent(x, fn)`, which calls `fn` in sight."""
-    if not isinstance(equation.fn, Ref) or equation.fn.value is not debug_cotangent:
+    """Return the pullback of `inv.debug_cotangent(x, fn)` and of `with inv.adjoint_of(x)`, which call `fn` in sight."""
+    if not isinstance(equation.fn, Ref) or not any(equation.fn.value is f for f in IDENTITIES):
         return None
-    x, fn = equation.args
-    same = Apply(equation.out, reference(jax.tree.map), (reference(jnp.asarray), x))
-    walk.forward.keep(same)
+    given = (*equation.args, *(tree for _, tree in equation.kwargs))
+    if len(given) != 2:
+        return None
+    x, fn = given
+    is_block = equation.fn.value is adjoint_block
+    walk.forward.keep(Apply(equation.out, Ref(same, "same", same), (x,), (), equation.span))
 
     def pullback(cots: Cotangents) -> None:
         bar = cots.take(equation.out)
         if bar != ZERO:
             whole = cots.whole(bar, equation.out)
-            cots.give(x, cots.emit.call(seen_by, fn, whole))
+            if is_block and isinstance(fn, Closure):
+                seen = cots.emit.apply(fn, (whole,), span=equation.span)
+            else:
+                seen = cots.emit.call(seen_by, fn, whole)
+            cots.emit.avals.alike(seen, equation.out)
+            cots.give(x, seen)
 
     return pullback
 
@@ -319,6 +328,8 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
         return rule.template(emit, call.arguments, out, given)
     spread = isinstance(y_bar, Spread) and _same_shape(emit, operand, out) and rule.pointwise
     given = y_bar.value if spread else cots.dense(y_bar)  # type: ignore[union-attr]
+    if isinstance(given, Const) and _has_integers(emit, call):
+        given = emit.call(jnp.asarray, given)  # `1.0 * n` is no integer
     values = {**call.arguments, rule.output: out, "y_bar": given}
     if rule.elementwise:
         slope = inline_template(emit, rule.template, values)
@@ -328,6 +339,18 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
     if not rule.pointwise or (emit.generic and is_alone(call, rule.argument)):
         return bar
     return settle(cots, bar, operand, out, spread)
+
+
+def _has_integers(emit: Emission, call: Call) -> bool:
+    """Whether an operand is an array of integers or booleans."""
+    return any(
+        known is not None and known.value
+        for known in (emit.ask(_is_integral, tree) for tree in call.arguments.values())
+    )
+
+
+def _is_integral(aval: Any) -> bool:
+    return isinstance(aval, jax.ShapeDtypeStruct) and not jnp.issubdtype(aval.dtype, jnp.inexact)
 
 
 def is_alone(call: Call, argument: str) -> bool:

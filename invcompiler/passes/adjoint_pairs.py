@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 
+from invcompiler.assumptions import assume
 from invcompiler.errors import InvcompilerError
 from invcompiler.frontend import read
 from invcompiler.ir.nodes import (
@@ -42,10 +43,11 @@ from invcompiler.passes.adjoint import Pullback, Walk, reverse
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
-from invcompiler.passes.emission import CONCRETE, Emission
+from invcompiler.passes.drop_assumptions import drop_assumptions
+from invcompiler.passes.emission import CONCRETE, Emission, LeftToJax
+from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import bind_trees, fresh_block, inline_closures
 from invcompiler.passes.residuals import choose
-from invcompiler.passes.simplify import simplify
 
 RESIDUALS = "residuals"
 _POSITIONAL = ParameterKind.POSITIONAL_OR_KEYWORD
@@ -140,8 +142,12 @@ class Pairs:
         if key in self.working:
             return None
         self.working.append(key)
-        pair = self._make(function, active, runs)
-        self.working.pop()
+        try:
+            pair = self._make(function, active, runs)
+        except LeftToJax:
+            pair = None
+        finally:
+            self.working.pop()
         pair = self._shared(key, active, pair)
         self.made.append((key, active, runs, pair))
         return pair
@@ -200,7 +206,7 @@ class Pairs:
         args = (*(params[n] for n in given), *taken, *handed, *used, bar)
         body = Block(args, (*unpacked, *kept.views, *back.equations), back.result)
         name = function.name if function.name.isidentifier() else "f"
-        backward = simplify(positional(f"{name}_bwd", args, body, function, walk.forward.names))
+        backward = finish(positional(f"{name}_bwd", args, body, function, walk.forward.names))
         forward, forward_used = None, ()
         if kept.residuals:
             packed: Tree = Display(tuple, kept.residuals)
@@ -208,7 +214,7 @@ class Pairs:
             result = Display(tuple, (function.body.result, packed))
             block = map_block(rename, Block((), equations, result))
             forward_used = tuple(var for var in free_vars(block) if var in captured)
-            forward = simplify(
+            forward = finish(
                 positional(
                     f"{name}_fwd", (*params, *forward_used), block, function, walk.forward.names
                 )
@@ -367,16 +373,24 @@ def callee(equation: Apply, emit: Emission) -> Function | None:
         return fn
     if hasattr(fn, "function_for"):
         return _generated(fn, equation, emit)
+    function = readable(fn)
+    if function is None:
+        return None
+    function = drop_assumptions(function, assume)
+    return replace(function, body=inline_closures(function.body))
+
+
+def readable(fn: Any) -> Function | None:
+    """Return the IR of a function of the user's whose text is differentiated, or None."""
     generated = hasattr(fn, "__invcompiler_function__")
-    if isinstance(fn, type) or not callable(fn) or has_own_rule(fn):
+    if isinstance(fn, type | Function) or not callable(fn) or has_own_rule(fn):
         return None
     if is_library(fn) and not generated:
         return None
     try:
-        function = fn.__invcompiler_function__() if generated else read(fn)
+        return fn.__invcompiler_function__() if generated else read(fn)
     except InvcompilerError:
         return None
-    return replace(function, body=inline_closures(function.body))
 
 
 def _generated(fn: Any, equation: Apply, emit: Emission) -> Function | None:
@@ -409,13 +423,28 @@ def is_checkpoint(fn: Any) -> bool:
     return isinstance(fn, FunctionType) and fn.__code__ is _CHECKPOINT
 
 
+_OURS = f"{__name__.partition('.')[0]}."
+_READ = (f"{_OURS}rules.", f"{_OURS}flows.")  # of ours, what is written as users write
+
+
 def is_library(fn: Any) -> bool:
     """Whether `fn` comes with an installed package: it is called as it stands."""
     name = getattr(fn, "__module__", None) or type(fn).__module__
     if str(name).split(".")[0] in sys.stdlib_module_names and name != "__main__":
         return True
+    if f"{name}.".startswith(_OURS) and not f"{name}.".startswith(_READ):
+        return True
     file = getattr(sys.modules.get(name), "__file__", None) or ""
     return "site-packages" in file or "dist-packages" in file
 
 
-__all__ = ["Pair", "Pairs", "callee", "has_own_rule", "positional", "reads_same", "runs_of"]
+__all__ = [
+    "Pair",
+    "Pairs",
+    "callee",
+    "has_own_rule",
+    "positional",
+    "readable",
+    "reads_same",
+    "runs_of",
+]

@@ -27,7 +27,7 @@ from invcompiler.passes.containers import (
     is_private,
     of_display,
 )
-from invcompiler.passes.emission import Emission, NeedsShapes, reference
+from invcompiler.passes.emission import Emission, LeftToJax, NeedsShapes, reference
 from invcompiler.rules.adjoint_registry import Spread
 
 ZERO = Const(None)
@@ -84,7 +84,8 @@ class Cotangents:
         match tree:
             case Var():
                 if self.active(tree):
-                    assert not self.emit.is_function(tree), "a function has no cotangent"
+                    if self.emit.is_function(tree):
+                        raise LeftToJax(f"`{tree.name}` is a function, which has no cotangent")
                     if isinstance(bar, Var) and bar not in self.emit.avals.met:
                         self.emit.avals.alike(bar, tree)
                     self.bars[tree] = total = self.add(self.bars.get(tree, ZERO), bar, tree)
@@ -98,7 +99,8 @@ class Cotangents:
             case Const() | Ref():
                 return
             case _:
-                assert not any(map(self.active, leaves(tree))), tree
+                if any(map(self.active, leaves(tree))):
+                    raise LeftToJax("a function that is passed on has no cotangent")
 
     def give_field(self, var: Var, key: str, bar: Tree) -> None:
         """Add `bar` to the cotangent of item `key` of a dict."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from invcompiler.assumptions import assume
 from invcompiler.ir.build import as_tree
 from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.nodes import (
@@ -28,15 +29,17 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.adjoint import Walk, reverse
-from invcompiler.passes.adjoint_pairs import Pairs, positional
+from invcompiler.passes.adjoint_blocks import shown_blocks
+from invcompiler.passes.adjoint_pairs import Pairs, positional, readable
 from invcompiler.passes.avals import Avals, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name, dtype_ref
+from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.emission import Emission, NeedsShapes
+from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import inline_closures, named
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
-from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tangent import Twins, forward
 
 
@@ -58,7 +61,7 @@ def subject(function: Function, args: tuple, kwargs: dict[str, Any]) -> Subject:
     Raises what `function` raises for them.
     """
     function = _fixed(function, len(args), tuple(kwargs))
-    function = replace(function, body=inline_closures(function.body))
+    function = _readied(function)
     function = _with_constants(function, args, kwargs)
     avals = abstract_run(function, [(args, kwargs)])
     return Subject(settle_branches(function, avals), avals)
@@ -71,8 +74,12 @@ def generic_subject(function: Function) -> Subject:
     """
     if any(p.kind in (_VAR_POSITIONAL, ParameterKind.VAR_KEYWORD) for p in function.params):
         raise NeedsShapes("the number of arguments decides what their cotangents are")
-    function = replace(function, body=inline_closures(function.body))
-    return Subject(function, Avals(generic=True))
+    return Subject(_readied(function), Avals(generic=True))
+
+
+def _readied(function: Function) -> Function:
+    function = shown_blocks(drop_assumptions(function, assume), readable)
+    return replace(function, body=inline_closures(function.body))
 
 
 def _fixed(function: Function, given: int, names: tuple[str, ...]) -> Function:
@@ -157,8 +164,8 @@ def adjoint_pair(of: Subject, chosen: Sequence[Var], single: bool) -> tuple[Func
     bar = Var(bar_name(name))
     walk, cots, back, pairs = _reversed(of, chosen, lambda emit: _like(of, bar))
     block = back.block((), _bars(cots, chosen, single))
-    block, captures = _with_captures(of.function, block, pairs)
-    free = (*of.params, *captures)
+    block, _ = _with_captures(of.function, block, pairs)
+    free = (*of.params, *(var for var, _ in pairs.captures.values()))
     kept = choose(walk.forward, block, free)
     residuals = (*kept.free, *kept.residuals)
     forward = _forward(of, walk, Display(tuple, residuals), pairs)
@@ -171,7 +178,7 @@ def adjoint_pair(of: Subject, chosen: Sequence[Var], single: bool) -> tuple[Func
     body = map_block(lambda var: values.get(var, var), body)
     names = walk.forward.names
     backward = positional(f"{_name(of.function)}_bwd", body.params, body, of.function, names)
-    return forward, simplify(backward)
+    return forward, finish(backward)
 
 
 def _forward(of: Subject, walk: Walk, residuals: Tree, pairs: Pairs) -> Function:
@@ -184,7 +191,7 @@ def _forward(of: Subject, walk: Walk, residuals: Tree, pairs: Pairs) -> Function
         body=block,
         captures=captures_of(captures),
     )
-    return named(simplify(made), walk.forward.names)
+    return named(finish(made), walk.forward.names)
 
 
 def value_and_grad_program(
@@ -195,23 +202,24 @@ def value_and_grad_program(
     With `has_aux` the function returns a pair, of which the first item is differentiated.
     """
     function = of.function
-    output, rest = function.body.result, None
+    output = function.body.result
     walk, cots, back, pairs = _reversed(of, chosen, lambda emit: _one(of, emit, has_aux))
     bars = _bars(cots, chosen, single)
     equations = (*walk.forward.equations, *back.equations)
+    if has_aux and isinstance(output, Display):
+        output = Display(tuple, output.items)
     result = Display(tuple, (output, bars)) if value else bars
     if has_aux and not value:
         aux = _second(back, output)
         equations = (*walk.forward.equations, *back.equations)
         result = Display(tuple, (bars, aux))
-    del rest
     block = Block(of.params, equations, result)
     block, captures = _with_captures(function, block, pairs)
     suffix = "value_and_grad" if value else "grad"
     made = replace(
         function, name=f"{_name(function)}_{suffix}", body=block, captures=captures_of(captures)
     )
-    return named(simplify(made), walk.forward.names)
+    return named(finish(made), walk.forward.names)
 
 
 def _second(emit: Emission, output: Tree) -> Tree:
@@ -241,7 +249,7 @@ def pullback_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functi
     made = replace(
         of.function, name=name, params=params, body=block, captures=captures_of(captures)
     )
-    return named(simplify(made), walk.forward.names)
+    return named(finish(made), walk.forward.names)
 
 
 def tangent_program(of: Subject, chosen: Sequence[Var], given: int) -> Function:
@@ -264,7 +272,7 @@ def tangent_program(of: Subject, chosen: Sequence[Var], given: int) -> Function:
     read = set(free_vars(body))
     captures = tuple(entry for entry in twins.captures.values() if entry[0] in read)
     made = positional(f"{_name(function)}_jvp", body.params, body, function, names)
-    return simplify(replace(made, captures=captures))
+    return finish(replace(made, captures=captures))
 
 
 def _reversed(

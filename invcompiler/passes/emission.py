@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from invcompiler.errors import InvcompilerError
 from invcompiler.ir.build import Builder, as_tree, literal
@@ -52,6 +53,10 @@ _SHAPE_MODULES = {"builtins", "math", "_operator", "operator"}
 
 class NeedsShapes(InvcompilerError):
     """A derivative that can be written only for arguments of known shapes."""
+
+
+class LeftToJax(InvcompilerError):
+    """A function of which JAX can differentiate the call, but no pass the text."""
 
 
 class Emission(Builder):
@@ -271,6 +276,7 @@ _MODULES: tuple[tuple[str, ModuleType], ...] = (
     ("jax", jax),
     ("operator", operator),
     ("math", math),
+    ("np", np),
 )
 
 
@@ -286,4 +292,4 @@ def reference(fn: Callable) -> Ref:
     return Ref(fn, name, fn)
 
 
-__all__ = ["Emission", "reference"]
+__all__ = ["CONCRETE", "Emission", "LeftToJax", "NeedsShapes", "reference"]

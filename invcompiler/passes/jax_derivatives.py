@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -42,7 +42,7 @@ from invcompiler.ir.walk import leaves, operands
 from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents
-from invcompiler.passes.emission import Emission, reference
+from invcompiler.passes.emission import Emission, LeftToJax, reference
 from invcompiler.passes.fresh import fresh_block
 
 _NOWHERE = Span("<derivative>", 1, 0, 1, 0)
@@ -126,8 +126,21 @@ def vjp_of_opaque(walk: Walk, equation: Opaque) -> Pullback:
 
 
 def opaque_function(equation: Opaque, names: tuple[str, ...]) -> Closure:
-    """Return copied statements as a function of those of their inputs that are called `names`."""
-    arguments = ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+    """Return copied statements as a function of those of their inputs that are called `names`.
+
+    Another input that the statements bind anew, such as a counter, is what its parameter starts with.
+    """
+    others = tuple((name, tree) for name, tree in equation.ins if name not in names)
+    starts = {name: f"{name}_before" for name, _ in others if name in equation.bound}
+    arguments = ast.arguments(
+        [],
+        [ast.arg(name) for name in (*names, *starts)],
+        None,
+        [],
+        [],
+        None,
+        [ast.Name(start, ast.Load()) for start in starts.values()],
+    )
     code = equation.code
     node: ast.Lambda | ast.FunctionDef
     if isinstance(code, ast.expr):
@@ -138,15 +151,18 @@ def opaque_function(equation: Opaque, names: tuple[str, ...]) -> Closure:
         node = ast.parse("def step(): pass").body[0]  # type: ignore[assignment]
         node.args, node.body = arguments, body  # type: ignore[union-attr]
     ast.fix_missing_locations(node)
-    env = tuple((name, tree) for name, tree in equation.ins if name not in names)
+    env = tuple((starts.get(name, name), tree) for name, tree in others)
 
     def lower() -> Function:
-        given = {name: Var(name) for name in names}
+        given = {name: Var(name) for name in (*names, *starts)}
         ins = tuple((name, given.get(name, tree)) for name, tree in equation.ins)
         outs = tuple(Var(out.name) for out in equation.outs)
         copy = Opaque(outs, equation.bound, ins, code, equation.what, equation.span)
         result: Tree = outs[0] if isinstance(code, ast.expr) else Display(tuple, outs)
-        return _function(tuple(given.values()), (copy,), result)
+        function = _function(tuple(given.values()), (copy,), result)
+        defaults = dict(others)
+        params = tuple(replace(p, default=defaults.get(p.var.name)) for p in function.params)
+        return replace(function, params=params)
 
     return Closure(node, env, equation.span or _NOWHERE, lower, "step")
 
@@ -198,6 +214,8 @@ def differentiable(
     parts = (*chain.values(), equation)
     reads = dict.fromkeys(var for part in parts for var in operands(part))
     variables = tuple(var for var in reads if active(var) and var not in chain)
+    if any(map(emit.is_function, variables)):
+        raise LeftToJax("a function that is made by statements has no derivative of its own")
     name = _name_of(equation)
     fn = equation.fn
     if isinstance(fn, Ref) and equation.args == variables and not equation.kwargs and not chain:
@@ -328,7 +346,7 @@ class _Writer:
             return self.free(closure, closure.name or "f")
         arguments = ast.arguments([], [ast.arg(n) for n, _ in closure.env], None, [], [], None, [])
         if not isinstance(closure.node, ast.Lambda):
-            raise TypeError("a nested `def` is differentiated where it is defined")
+            raise LeftToJax("a nested `def` is differentiated where it is defined")
         if all(self._stands(name, tree) for name, tree in closure.env):
             for name, tree in closure.env:
                 if not (isinstance(tree, Var) and tree in self.names):

@@ -29,6 +29,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import free_vars, leaves, operands
 from invcompiler.passes.avals import Held
 from invcompiler.passes.emission import Emission
+from invcompiler.rules.adjoint_helpers import same
 from invcompiler.rules.canonical import canonical
 
 _VIEWS = frozenset(
@@ -172,7 +173,7 @@ def _source(equation: Equation | None) -> Var | None:
 
 def _is_view(equation: Apply) -> bool:
     fn = equation.fn
-    if isinstance(fn, Ref) and fn.value in (operator.getitem, getattr):
+    if isinstance(fn, Ref) and fn.value in (operator.getitem, getattr, same):
         return True
     if not isinstance(fn, Ref | Method):
         return False

@@ -19,6 +19,7 @@ from typing import Any, assert_never
 import jax
 import jax.numpy as jnp
 
+from invcompiler.debugging import IDENTITIES
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -49,11 +50,12 @@ from invcompiler.passes.adjoint_pairs import callee, positional, reads_same, run
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, has_star, shape_tree
-from invcompiler.passes.emission import CONCRETE, Emission, reference
+from invcompiler.passes.drop_assumptions import drop_assumptions
+from invcompiler.passes.emission import CONCRETE, Emission, LeftToJax, reference
+from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import bind_trees
 from invcompiler.passes.jax_derivatives import differentiable, opaque_function
 from invcompiler.passes.rule_templates import inline_template
-from invcompiler.passes.simplify import simplify
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
 from invcompiler.rules.canonical import Call
 
@@ -301,8 +303,12 @@ class Twins:
         if key in self.working:
             return None
         self.working.append(key)
-        twin = self._make(function, active, runs)
-        self.working.pop()
+        try:
+            twin = self._make(function, active, runs)
+        except LeftToJax:
+            twin = None
+        finally:
+            self.working.pop()
         if twin is None:
             return None
         for known, pattern, _, other in self.made:
@@ -327,7 +333,7 @@ class Twins:
         used = tuple(var for var in free_vars(block) if var in captured)
         block = replace(block, params=(*every, *used))
         name = f"{function.name if function.name.isidentifier() else 'f'}_jvp"
-        twin = simplify(positional(name, block.params, block, function, names))
+        twin = finish(positional(name, block.params, block, function, names))
         return Twin(twin, active, used)
 
 
@@ -366,6 +372,8 @@ def _loop(walk: Forward, loop: Loop) -> None:
     collected = [j for j in range(n, len(loop.outs)) if walk.active(loop.outs[j])]
     init = tuple(_started(walk, loop, i) for i in carried)
     trees = item_trees(loop)
+    if any(walk.emit.is_function(trees[i - n]) for i in items):
+        raise LeftToJax("what a loop walks is a generator")
     parts = [Each(walk.whole(trees[i - n]), view(loop, i - n)) for i in items]
     inner = walk.nested()
     carried_dots = tuple(_dot(inner, body.params[i]) for i in carried)
@@ -476,6 +484,7 @@ def forward(
 ) -> tuple[tuple[Var, ...], Block, dict[Var, str]]:
     """Return the params for the tangents of `chosen`, the block of value and tangent, and names for its vars."""
     chosen = tuple(chosen)
+    function = drop_assumptions(function, *IDENTITIES)
     varied = varying(function.body, chosen, avals)
     wanted = useful(function.body, (function.body.result,), varied)
     walk = Forward(Emission(avals), varied, wanted, twins)

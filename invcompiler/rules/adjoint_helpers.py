@@ -26,10 +26,15 @@ def items_like(container, items):
     return jnp.stack(items)
 
 
+def same(x):
+    """Return `x`: stands in functions forward for what matters to functions back only."""
+    return x
+
+
 def seen_by(fn, x_bar):
     """Return what `fn` makes of a cotangent, or the cotangent itself if `fn` returns nothing."""
     new = fn(x_bar)
     return x_bar if new is None else new
 
 
-__all__ = ["items_like", "seen_by", "unbroadcast"]
+__all__ = ["items_like", "same", "seen_by", "unbroadcast"]
