@@ -78,10 +78,10 @@ class LogDet:
             rank = 0 if _matrices_only(emitter, step, rule.log_det) else None
             self.add_term(Term(value, step.solved, rule.core, rank=rank))
             return
-        if rule.log_slope is None and rule.slope is None:
+        template = rule.log_slope_towards(self.forward)
+        if template is None and rule.slope is None:
             raise _no_log_det(emitter, step)
-        if rule.log_slope is not None:
-            template = rule.log_slope
+        if template is not None:
             value = self._instance(emitter, step, template)
         else:
             template = rule.slope
