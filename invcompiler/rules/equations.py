@@ -21,6 +21,7 @@ from invcompiler.rules.equation import (
     even_literal,
     inexact,
     integer_literal,
+    known_number,
     literal,
     negative_literal,
     nonnegative,
@@ -243,6 +244,24 @@ class times_literal_over_it:
 class over_literal_times_it:
     def before(c, x): return (x / c) * c
     def after(c, x):  return x
+
+
+@equation(a=inexact, b=inexact, c=known_number)
+class number_between_terms:
+    def before(a, b, c): return (a - c) + (c - b)
+    def after(a, b, c):  return a - b
+
+
+@equation(a=inexact, b=inexact, c=known_number)
+class difference_of_differences_from_number:
+    def before(a, b, c): return (c - a) - (c - b)
+    def after(a, b, c):  return b - a
+
+
+@equation(a=inexact, b=inexact, c=known_number)
+class difference_of_differences_to_number:
+    def before(a, b, c): return (a - c) - (b - c)
+    def after(a, b, c):  return a - b
 
 
 # ---- absolute values -----------------------------------------------------------------------------
