@@ -30,7 +30,7 @@ _ARITHMETIC = {
 def worked_out(equation: Apply, number: Callable[[Tree], int | float | None]) -> int | float | None:
     """Return the number that Python makes of numbers when it runs the call, if it is one like `2**0.5` or `math.log(2)`."""
     fn = equation.fn.value if isinstance(equation.fn, Ref) else None
-    if equation.kwargs or not _is_of_numbers(fn):
+    if fn is None or equation.kwargs or not _is_of_numbers(fn):
         return None
     numbers = [number(arg) for arg in equation.args]
     if not numbers or None in numbers:

@@ -142,9 +142,9 @@ class Rewriter(Builder):
         return self._apply(Apply(out or Var(name, span), fn, args, kwargs, span, arity))
 
     def _apply(self, equation: Apply) -> Tree:
-        value = worked_out(equation, self.knowledge.number)
-        if value is not None:
-            self.knowledge.numbers[equation.out] = value
+        known = worked_out(equation, self.knowledge.number)
+        if known is not None:
+            self.knowledge.numbers[equation.out] = known
         call = None if is_of_the_host(equation) else call_of(equation)
         if call is None:
             return self._numbered(equation, apply_key(equation))

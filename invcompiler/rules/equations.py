@@ -756,6 +756,24 @@ class expand_dims_of_squeeze:
     def after(x, a):         return x
 
 
+@equation(y=inexact)
+class first_of_differences:
+    def before(y):           return jnp.split(jnp.diff(y, axis=-1, prepend=0), [1], axis=-1)[0]
+    def after(y):            return y[..., :1]
+
+
+@equation(y=inexact)
+class first_of_differences_of_rows:
+    def before(y):           return jnp.split(jnp.diff(y, axis=0, prepend=0), [1], axis=0)[0]
+    def after(y):            return y[:1]
+
+
+@equation(y=inexact, a=axis)
+class differences_after_the_first:
+    def before(y, a):        return jnp.split(jnp.diff(y, axis=a, prepend=0), [1], axis=a)[1]
+    def after(y, a):         return jnp.diff(y, axis=a)
+
+
 @equation
 class conj_of_conj:
     def before(x):           return jnp.conj(jnp.conj(x))

@@ -73,6 +73,9 @@ STRUCTURAL = {
     "ravel_of_reshape": {"s": ((6, 4), -1)},
     "squeeze_of_expand_dims": {"a": (0, 1, -1)},
     "expand_dims_of_squeeze": {"x": (CUBE[:, :1],), "a": (1, -2)},
+    "first_of_differences": {"y": (CUBE,)},
+    "first_of_differences_of_rows": {"y": (CUBE,)},
+    "differences_after_the_first": {"y": (CUBE,), "a": (0, -1)},
     "conj_of_conj": {},
 }
 
