@@ -20,7 +20,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from invcompiler.backend.load import annotate
 from invcompiler.errors import InvcompilerError
 from invcompiler.frontend import is_current, read
 from invcompiler.generated import Generated, Program, is_traced, place_of, program_of
@@ -206,23 +205,13 @@ def _split(signature: inspect.Signature, arguments: dict[str, Any]) -> tuple[tup
 class Derivative(Generated):
     """A generated derivative. It is jitted, unless the function asks for the values of arrays."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        specialised, leaves = self._specialised(args, kwargs)
-        if specialised.program in self._maker.concrete:
-            return self.unjitted(*args, **kwargs)
-        try:
-            return specialised.call(leaves)
-        except Exception as error:
-            annotate(error, specialised.program.text)
-            raise
-
     @property
     def program(self) -> Program:
         """The program that was called last; before the first call, the one that holds for arguments of any shape."""
         with self._cache.lock:
             self._refresh()
             if self._cache.programs:
-                return list(self._cache.programs.values())[-1].program
+                return list(self._cache.programs.values())[-1]
             if not isinstance(self._generic, Program):
                 self._generic = self._maker.generic_program()
         return super().program
@@ -322,6 +311,9 @@ class Maker:
 
     def holds(self, program: Program) -> bool:
         return all(map(is_current, program.rests_on))
+
+    def can_jit(self, program: Program) -> bool:
+        return program not in self.concrete
 
     def defaults(self) -> dict[str, Any]:
         return {}
@@ -659,11 +651,10 @@ class Adjoint:
         return self._compiled[signature.key].bwd(residuals.values, out_bar)
 
     def _signature(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, _Compiled]:
-        specialised, _ = self._generated._specialised(args, kwargs)
-        program = specialised.program
+        program = self._generated._specialised(args, kwargs)
         key = _Key(program.text.source, id(program))
         if key not in self._compiled:
-            can_jit = program not in self._maker.concrete
+            can_jit = self._maker.can_jit(program)
             self._compiled[key] = _compiled(program, self._maker, can_jit)
         return key, self._compiled[key]
 

@@ -3,12 +3,17 @@
 A `Generated` is made with a *generic* program, which holds for arguments of any shape and is what `.source` shows. At the first call with
 a new signature (shapes, dtypes and static values of the arguments and of what is captured), the program is compiled again with
 all of that known, loaded as a module, and jitted.
+
+Every call asks what may have changed since the last one: whether the functions that were read are what they were, and what is captured.
+Which signature its arrays have is asked of JAX alone: for each structure of arguments, with its static values, there is one jitted
+*entry*. JAX runs its body where it meets a signature for the first time, and it is then that a program is looked for or made.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +28,29 @@ from invcompiler.errors import InvcompilerError
 from invcompiler.ir.nodes import Capture, Function
 from invcompiler.sources import SOURCES
 
+_flatten = jax.tree_util.tree_flatten  # `jax.tree.flatten` is a function around it
+
 _TRACED = (float, complex, np.ndarray, np.generic, jax.Array)
+
+
+class Reliance:
+    """A captured array whose elements a program relies on, and what they were when it was made."""
+
+    def __init__(self, capture: Capture, then: np.ndarray):
+        self.capture = capture
+        self.then = then
+        self._seen: Callable[[], Any] = lambda: None
+
+    def holds(self) -> bool:
+        """Whether the elements are what they were. Those of one and the same `jax.Array` cannot have changed."""
+        now = self.capture.read()
+        if now is not None and now is self._seen():
+            return True
+        if np.shape(now) != self.then.shape or not np.array_equal(np.asarray(now), self.then):
+            return False
+        if isinstance(now, jax.Array):
+            self._seen = weakref.ref(now)
+        return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +61,7 @@ class Program:
     function: Function
     text: Text
     rests_on: tuple[Function, ...]
-    relied: tuple[tuple[Capture, np.ndarray], ...] = ()
+    relied: tuple[Reliance, ...] = ()
 
     @functools.cached_property
     def module(self) -> Any:
@@ -56,21 +83,54 @@ def program_of(
     rests_on: tuple[Function, ...],
     relied: tuple[tuple[Capture, np.ndarray], ...] = (),
 ) -> Program:
-    return Program(function, render(function, Header(function.doc), SOURCES), rests_on, relied)
+    reliances = {place_of(capture): Reliance(capture, then) for capture, then in relied}
+    text = render(function, Header(function.doc), SOURCES)
+    return Program(function, text, rests_on, tuple(reliances.values()))
 
 
-@dataclass(frozen=True, eq=False)
-class Specialised:
-    """A program for one signature. `call` takes the traced leaves of the arguments and of what is captured."""
+class _Unwritten(Exception):
+    """Raised where JAX traces an entry for a signature of which it is not said yet which program it has."""
 
-    program: Program
-    call: Callable[..., Any]
+
+class _Entry:
+    """The jitted code of all signatures of one structure. It takes the traced leaves of the arguments and of what is captured."""
+
+    def __init__(self, name: str, leaves: list, treedef: Any):
+        self.programs: list[Program] = []  # what was traced so far
+        self._frozen = [None if is_traced(leaf) else leaf for leaf in leaves]
+        self._places = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
+        self._treedef = treedef
+        self._next = threading.local()
+        body = functools.partial(self._traced)
+        body.__name__ = body.__qualname__ = name  # type: ignore[attr-defined]
+        self.call = jax.jit(body)
+
+    def call_with(self, program: Program, traced: list) -> Any:
+        """Call, and have it that `program` is that of this signature if JAX does not know it."""
+        self._next.program = program
+        try:
+            return self.call(traced)
+        finally:
+            self._next.program = None
+
+    def _traced(self, traced: list) -> Any:
+        program, self._next.program = getattr(self._next, "program", None), None
+        if program is None:
+            raise _Unwritten
+        filled = list(self._frozen)
+        for place, value in zip(self._places, traced, strict=True):
+            filled[place] = value
+        args, kwargs, captured = jax.tree.unflatten(self._treedef, filled)
+        bound = {name: captured[place_of(capture)] for name, capture in program.text.captures}
+        self.programs.append(program)
+        return program.main(*args, **kwargs, **bound, **dict(program.text.objects))
 
 
 @dataclass(eq=False)
 class _Cache:
     lock: threading.RLock = field(default_factory=threading.RLock)
-    programs: dict[Hashable, Specialised] = field(default_factory=dict)
+    programs: dict[Hashable, Program] = field(default_factory=dict)
+    entries: dict[Hashable, _Entry] = field(default_factory=dict)
 
 
 class Generated:
@@ -104,7 +164,7 @@ class Generated:
             if isinstance(self._generic, Program):
                 return self._generic
             if self._cache.programs:
-                return list(self._cache.programs.values())[-1].program
+                return list(self._cache.programs.values())[-1]
             assert self._generic is not None
             raise self._generic
 
@@ -113,24 +173,55 @@ class Generated:
         if not self._maker.is_current():
             self._maker = self._maker.renewed()
             self._generic = self._maker.generic()
-            self._cache.programs.clear()
+            self._cache = _Cache(self._cache.lock)
 
     # ---- calling ----------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         kwargs = self._completed(args, kwargs)
-        specialised, leaves = self._specialised(args, kwargs)
+        self._refresh_quickly()
+        leaves, treedef = _flatten((args, kwargs, self._maker.captured()))
+        traced, static = _parted(leaves)
+        entry = self._cache.entries.get((treedef, static))
         try:
-            return specialised.call(leaves)
+            if entry is not None and all(map(self._maker.holds, entry.programs)):
+                return entry.call(traced)
+        except _Unwritten:
+            pass
         except Exception as error:
-            annotate(error, specialised.program.text)
+            self._annotate(error)
             raise
+        return self._first_call(args, kwargs)
+
+    def _first_call(self, args: tuple, kwargs: dict) -> Any:
+        """Call with arguments of a signature that JAX has not seen, or no longer may use what it has of it."""
+        program = self._specialised(args, kwargs)
+        if not self._maker.can_jit(program):
+            return program.main(*args, **kwargs, **program.bindings())
+        leaves, treedef = _flatten((args, kwargs, self._maker.captured()))
+        traced, static = _parted(leaves)
+        try:
+            return self._entry(treedef, static, leaves).call_with(program, traced)
+        except Exception as error:
+            self._annotate(error)
+            raise
+
+    def _entry(self, treedef: Any, static: Hashable, leaves: list) -> _Entry:
+        with self._cache.lock:
+            entry = self._cache.entries.get((treedef, static))
+            if entry is None or not all(map(self._maker.holds, entry.programs)):
+                entry = _Entry(self._maker.name, leaves, treedef)
+                self._cache.entries[treedef, static] = entry
+            return entry
+
+    def _annotate(self, error: Exception) -> None:
+        for program in list(self._cache.programs.values()):
+            annotate(error, program.text)
 
     def unjitted(self, *args: Any, **kwargs: Any) -> Any:
         """Run the emitted code as it stands, one operation after the other: for a debugger."""
         kwargs = self._completed(args, kwargs)
-        specialised, _ = self._specialised(args, kwargs)
-        program = specialised.program
+        program = self._specialised(args, kwargs)
         return program.main(*args, **kwargs, **program.bindings())
 
     def _completed(self, args: tuple, kwargs: dict) -> dict:
@@ -141,22 +232,21 @@ class Generated:
         given = self.__signature__.bind_partial(*args, **kwargs).arguments
         return {**{name: v for name, v in defaults.items() if name not in given}, **kwargs}
 
-    def _specialised(self, args: tuple, kwargs: dict) -> tuple[Specialised, list]:
+    def _specialised(self, args: tuple, kwargs: dict) -> Program:
+        """Return the program for the signature of these arguments."""
         self._refresh_quickly()
-        leaves, treedef, key = self._keyed(args, kwargs)
+        key = self._key(args, kwargs)
         found = self._cache.programs.get(key)
-        if found is None or not self._maker.holds(found.program):
+        if found is None or not self._maker.holds(found):
             with self._cache.lock:
-                program = self._maker.specialise(self._bound(args, kwargs))
+                found = self._maker.specialise(self._bound(args, kwargs))
                 # compiling may find more captured values, which belong to the signature too
-                leaves, treedef, key = self._keyed(args, kwargs)
-                found = Specialised(program, jax.jit(_caller(program, leaves, treedef)))
-                self._cache.programs[key] = found
-        return found, [leaf for leaf in leaves if is_traced(leaf)]
+                self._cache.programs[self._key(args, kwargs)] = found
+        return found
 
-    def _keyed(self, args: tuple, kwargs: dict) -> tuple[list, Any, Hashable]:
-        leaves, treedef = jax.tree.flatten((args, kwargs, self._maker.captured()))
-        return leaves, treedef, (treedef, *map(_signature, leaves), jax.config.jax_enable_x64)
+    def _key(self, args: tuple, kwargs: dict) -> Hashable:
+        leaves, treedef = _flatten((args, kwargs, self._maker.captured()))
+        return (treedef, *map(_signature, leaves), jax.config.jax_enable_x64)
 
     def _refresh_quickly(self) -> None:
         if not self._maker.is_current():
@@ -181,23 +271,6 @@ class Generated:
         return f"<{self.__name__}{self.__signature__}, generated>"
 
 
-def _caller(program: Program, leaves: list, treedef: Any) -> Callable[[list], Any]:
-    """Return the function of the traced leaves that calls the program with all of its arguments."""
-    frozen = [None if is_traced(leaf) else leaf for leaf in leaves]
-    places = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
-
-    def call(traced: list) -> Any:
-        filled = list(frozen)
-        for place, value in zip(places, traced, strict=True):
-            filled[place] = value
-        args, kwargs, captured = jax.tree.unflatten(treedef, filled)
-        bound = {name: captured[place_of(capture)] for name, capture in program.text.captures}
-        return program.main(*args, **kwargs, **bound, **dict(program.text.objects))
-
-    call.__name__ = call.__qualname__ = program.text.main
-    return call
-
-
 def place_of(capture: Capture) -> str:
     """Return what identifies a capture: where its value is found."""
     return repr((id(capture.scope), capture.name, capture.steps))
@@ -205,7 +278,23 @@ def place_of(capture: Capture) -> str:
 
 def is_traced(leaf: Any) -> bool:
     """Whether a leaf is an argument of the jitted code: arrays and Python floats are, ints and bools are static."""
-    return isinstance(leaf, _TRACED) and not isinstance(leaf, np.bool_ | np.integer)
+    return _is_array_type(type(leaf)) or (
+        isinstance(leaf, _TRACED) and not isinstance(leaf, np.bool_ | np.integer)
+    )
+
+
+@functools.lru_cache(256)
+def _is_array_type(kind: type) -> bool:
+    """Whether all values of a type are traced. Of a tracer only the value can say whether it is an array's."""
+    return issubclass(kind, _TRACED) and not issubclass(kind, np.bool_ | np.integer)
+
+
+def _parted(leaves: list) -> tuple[list, Hashable]:
+    """Return the leaves that are traced, and what the others are and where: they are part of the code."""
+    traced = [leaf for leaf in leaves if is_traced(leaf)]
+    if len(traced) == len(leaves):
+        return traced, ()
+    return traced, tuple(None if is_traced(leaf) else _signature(leaf) for leaf in leaves)
 
 
 def _signature(leaf: Any) -> Hashable:

@@ -106,7 +106,9 @@ class InverseMaker:
         self.declared = spread(self.function, self._declared())
         self._inverse: tuple[Program | None] | None = None
         self._captures: dict[str, Capture] = {}
-        self._read: list[Function] = [self.function]
+        self._defaults = self._captured_defaults()
+        self._depends: dict[Any, tuple[Capture, Any]] = {}
+        self._rest_on((self.function,))
 
     def _numbers(self, count: int) -> tuple[int, ...]:
         argnums = self.request.argnums
@@ -221,9 +223,14 @@ class InverseMaker:
         program = program_of(compilation.function, compilation.rests_on, compilation.relied)
         for _, capture in program.text.captures:
             self._captures.setdefault(place_of(capture), capture)
-        known = set(map(id, self._read))
-        self._read += [f for f in compilation.rests_on if id(f) not in known]
+        self._rest_on(compilation.rests_on)
         return program
+
+    def _rest_on(self, functions: tuple[Function, ...]) -> None:
+        """Remember what these functions were read from: it is looked at again at each call."""
+        found = (dependency for function in functions for dependency in function.depends)
+        more = {(place_of(capture), id(value)): (capture, value) for capture, value in found}
+        self._depends = {**self._depends, **more}  # another thread may be walking over the old one
 
     def specialise(self, bound: Mapping[str, Any]) -> Program:
         """Return the program for arguments of these shapes, dtypes and static values."""
@@ -294,20 +301,22 @@ class InverseMaker:
     # ---- staying true -----------------------------------------------------------------------
 
     def is_current(self) -> bool:
-        return all(
-            capture.read() is value
-            for function in self._read
-            for capture, value in function.depends
-        )
+        return all(capture.read() is value for capture, value in self._depends.values())
+
+    def can_jit(self, program: Program) -> bool:
+        return True
 
     def renewed(self) -> InverseMaker:
         return InverseMaker(self.request, self.rebuild)
 
     def defaults(self) -> dict[str, Any]:
         """Return today's values of the defaults that text cannot state: captured arrays, numbers of a partial."""
+        return {name: capture.read() for name, capture in self._defaults.items()}
+
+    def _captured_defaults(self) -> dict[str, Capture]:
         captured = dict(self.function.captures)
         return {
-            p.var.name: captured[p.default].read()
+            p.var.name: captured[p.default]
             for p in self.function.params
             if isinstance(p.default, Var) and p.var not in self.unknown and p.var.name
         }
@@ -317,11 +326,7 @@ class InverseMaker:
 
     def holds(self, program: Program) -> bool:
         """Whether captured arrays whose elements the program rests on are what they were."""
-        return all(_unchanged(capture.read(), value) for capture, value in program.relied)
-
-
-def _unchanged(now: Any, then: np.ndarray) -> bool:
-    return np.shape(now) == then.shape and bool(np.array_equal(np.asarray(now), then))
+        return all(reliance.holds() for reliance in program.relied)
 
 
 def spread(function: Function, declared: dict[Var, Any]) -> dict[Var, Interval]:

@@ -59,6 +59,16 @@ class Builder:
         self.parent = parent
         self._key = key or (parent._key if parent else apply_key)
         self._numbers: dict[Hashable, Var] = {}
+        self._definitions: dict[Var, Equation] = {}
+        self._looked_at = 0  # so many of the equations have their definitions noted
+
+    def definition(self, var: Var) -> Equation | None:
+        """Return the equation that binds `var`, here or in a block around this one."""
+        for equation in self.equations[self._looked_at :]:
+            self._definitions.update(dict.fromkeys(equation.outs, equation))
+        self._looked_at = len(self.equations)
+        found = self._definitions.get(var)
+        return self.parent.definition(var) if found is None and self.parent else found
 
     def nested(self) -> Builder:
         """Return a builder for a block inside this one."""

@@ -1,13 +1,23 @@
-"""Code for a small linear system, elementwise: by Cramer's rule, with what is a number computed now."""
+"""Code for a small linear system, elementwise: by Cramer's rule, with what is a number computed now.
+
+Right-hand sides that are all multiples by one scalar, because a step before undid a division, are solved for without it:
+`(low * c + high * c) / 2` is `(low + high) * (c / 2)`, and `(low + high) / c` for the square root of 2.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from invcompiler.ir.nodes import Const, Tree
+from invcompiler.ir.build import tree_key
+from invcompiler.ir.nodes import Apply, Const, Ref, Tree, Var
 from invcompiler.passes.log_det import Term
+from invcompiler.passes.numbers import number_in
 from invcompiler.passes.ops import call
 from invcompiler.schedule import affine
 from invcompiler.schedule.affine import Coefficient, Op
@@ -19,7 +29,9 @@ if TYPE_CHECKING:
 
 def solve_system(emitter: Emitter, step: Collect) -> None:
     """Bind the solved vars; add the log-determinant of the system."""
-    right = [affine.subtract(v, b) for v, b in zip(step.values, step.offsets, strict=True)]
+    scale = _common_scale(emitter, step)
+    values = step.values if scale is None else scale.of
+    right = [affine.subtract(v, b) for v, b in zip(values, step.offsets, strict=True)]
     determinant = affine.determinant(step.rows)
     for column, var in enumerate(step.solved):
         numerator: Coefficient = 0
@@ -30,7 +42,10 @@ def solve_system(emitter: Emitter, step: Collect) -> None:
             term = affine.multiply(cofactor, value)
             even = (row + column) % 2 == 0
             numerator = affine.add(numerator, term) if even else affine.subtract(numerator, term)
-        emitter.bind(var, emit(emitter, affine.divide(numerator, determinant)))
+        if scale is None:
+            emitter.bind(var, emit(emitter, affine.divide(numerator, determinant)))
+        else:
+            emitter.bind(var, _scaled(emitter, scale, numerator, determinant))
     if emitter.ildj:
         add_determinant(emitter, step)
 
@@ -56,3 +71,74 @@ def emit(emitter: Emitter, coefficient: Coefficient) -> Tree:
     if isinstance(coefficient, int | float):
         return Const(coefficient)
     return emitter.value(coefficient)
+
+
+# ---- right-hand sides that are multiples by one scalar --------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Each value is that of `of`, times (or divided by) one scalar; `number` is what that is, if it is known."""
+
+    fn: Callable[..., Any]
+    by: Tree
+    number: float | None
+    of: tuple[Tree, ...]
+
+
+def _common_scale(emitter: Emitter, step: Collect) -> _Scale | None:
+    if len(step.values) < 2 or any(offset != 0 for offset in step.offsets):
+        return None
+    found = [_scaling(emitter, value) for value in step.values]
+    scales = [scale for scale in found if scale is not None]
+    if len(scales) < len(found):
+        return None
+    if len({(scale.fn, scale.number or tree_key(scale.by)) for scale in scales}) > 1:
+        return None
+    of = tuple(tree for scale in scales for tree in scale.of)
+    return replace(scales[0], of=of)
+
+
+def _scaling(emitter: Emitter, value: Tree) -> _Scale | None:
+    """Return the scaling that a value is; one that could overflow where the value does not is left alone."""
+    tree = emitter.value(value)
+    equation = emitter.builder.definition(tree) if isinstance(tree, Var) else None
+    if not isinstance(equation, Apply):
+        return None
+    match equation.fn:
+        case Ref(value=operator.mul | operator.truediv as fn):
+            of, by = equation.args
+        case _:
+            return None
+    number = number_in(emitter.builder, by)
+    if not isinstance(of, Var) or (number is None and emitter.facts.rank(by) != 0):
+        return None
+    if number is not None and not _grows(fn, number):
+        return None
+    return _Scale(fn, by, number, (of,))
+
+
+def _grows(fn: Callable[..., Any], number: float) -> bool:
+    return abs(number) >= 1 if fn is operator.mul else 0 < abs(number) <= 1
+
+
+def _scaled(emitter: Emitter, scale: _Scale, numerator: Coefficient, determinant: Coefficient):
+    """Return the code of a numerator, scaled and over the determinant, in as few operations as there are."""
+    over = affine.number(determinant)
+    if over is not None and over < 0:
+        numerator, determinant, over = affine.negative(numerator), -over, -over
+    if over is not None and scale.number is not None:
+        ratio = scale.number / over if scale.fn is operator.mul else 1 / scale.number / over
+        if math.isclose(ratio, 1, rel_tol=1e-15):
+            return emit(emitter, numerator)
+        if math.isclose(ratio * scale.number, 1, rel_tol=1e-15):
+            return _code(emitter, operator.truediv, numerator, scale.by)
+        if math.isclose(ratio, scale.number, rel_tol=1e-15):
+            return _code(emitter, operator.mul, numerator, scale.by)
+    inverse = {operator.mul: operator.truediv, operator.truediv: operator.mul}[scale.fn]
+    by = call(emitter.builder, inverse, scale.by, emit(emitter, determinant))
+    return _code(emitter, scale.fn, numerator, by)
+
+
+def _code(emitter: Emitter, fn: Callable[..., Any], coefficient: Coefficient, by: Tree) -> Tree:
+    return call(emitter.builder, fn, emit(emitter, coefficient), by)

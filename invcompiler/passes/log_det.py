@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -81,10 +81,10 @@ class LogDet:
             rank = 0 if _matrices_only(emitter, step, rule.log_det) else None
             self.add_term(Term(value, step.solved, rule.core, rank=rank))
             return
-        if rule.log_slope is None and rule.slope is None:
+        template = rule.log_slope_towards(self.forward)
+        if template is None and rule.slope is None:
             raise _no_log_det(emitter, step)
-        if rule.log_slope is not None:
-            template = rule.log_slope
+        if template is not None:
             value = self._instance(emitter, step, template)
         else:
             template = rule.slope
@@ -114,7 +114,7 @@ class LogDet:
         total: Tree | None = None
         for ildj in self.ildjs:
             total = ildj if total is None else call(emitter.builder, operator.add, total, ildj)
-        for term in self.terms:
+        for term in _joined(emitter, self.terms):
             reduced = _reduced(emitter, term, self.batch_ndims)
             if total is None:
                 total = reduced if self.forward else call(emitter.builder, operator.neg, reduced)
@@ -228,6 +228,29 @@ def _is_full(emitter: Emitter, step: Isolate, template: Any) -> bool:
 
 
 # ---- sums ---------------------------------------------------------------------------------------
+
+
+_LOOKED_BACK = 4  # terms: enough for the streams of a flow, and no more work for more statements
+
+
+def _joined(emitter: Emitter, terms: list[Term]) -> list[Term]:
+    """Return the terms with those added up that have one entry each for elements of one shape: they are summed once."""
+    joined: list[Term] = []
+    for term in terms:
+        recent = range(max(0, len(joined) - _LOOKED_BACK), len(joined))
+        place = next((i for i in recent if _sum_as_one(emitter, joined[i], term)), None)
+        if place is None:
+            joined.append(term)
+        else:
+            value = call(emitter.builder, operator.add, joined[place].value, term.value)
+            joined[place] = replace(joined[place], value=value)
+    return joined
+
+
+def _sum_as_one(emitter: Emitter, one: Term, other: Term) -> bool:
+    both = (one, other)
+    by_element = all(term.full and term.core == 0 and term.region is None for term in both)
+    return by_element and emitter.facts.same_shape(one.of, other.of) is True
 
 
 def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:

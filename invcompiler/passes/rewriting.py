@@ -30,11 +30,12 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import leaves, map_operands, map_tree, operands
 from invcompiler.passes.dtypes import dtype_of_call
+from invcompiler.passes.numbers import module_of, worked_out
 from invcompiler.passes.patterns import Applied, Match, call_of, matches
 from invcompiler.passes.rename import with_names
 from invcompiler.passes.signs import is_nonnegative_call
 from invcompiler.rules.canonical import Call, canonical
-from invcompiler.rules.equation import CompileTime, Guard
+from invcompiler.rules.equation import CompileTime, Guard, number
 
 Readings = Callable[[Call], Iterable[Call]]
 Shortcut = Callable[[Call, "Knowledge"], Tree | None]
@@ -72,6 +73,7 @@ class Knowledge:
     values: dict[Var, Tree] = field(default_factory=dict)  # vars that are no longer bound
     nonnegative: set[Var] = field(default_factory=set)
     dtypes: dict[Var, Any] = field(default_factory=dict)  # of values made on the way
+    numbers: dict[Var, int | float] = field(default_factory=dict)  # what Python works out
     wishes: dict[Var, str] = field(
         default_factory=dict
     )  # names of what nameless vars stand for now
@@ -94,6 +96,9 @@ class Knowledge:
         if isinstance(tree, Const):
             return type(tree.value) in (int, float) and tree.value >= 0
         return tree in self.nonnegative
+
+    def number(self, tree: Tree) -> int | float | None:
+        return self.numbers.get(tree) if isinstance(tree, Var) else number(tree)
 
     def is_known(self, tree: Tree) -> bool:
         subjects = self.subjects
@@ -137,6 +142,9 @@ class Rewriter(Builder):
         return self._apply(Apply(out or Var(name, span), fn, args, kwargs, span, arity))
 
     def _apply(self, equation: Apply) -> Tree:
+        known = worked_out(equation, self.knowledge.number)
+        if known is not None:
+            self.knowledge.numbers[equation.out] = known
         call = None if is_of_the_host(equation) else call_of(equation)
         if call is None:
             return self._numbered(equation, apply_key(equation))
@@ -314,11 +322,7 @@ def _tree(value: Any) -> Tree:
 def is_of_the_host(equation: Apply) -> bool:
     """Whether a call is one of NumPy or `math`, whose values have other dtypes than those of JAX."""
     fn = equation.fn.value if isinstance(equation.fn, Ref) else None
-    return isinstance(fn, np.ufunc) or _module(fn) in ("math", "numpy")
-
-
-def _module(fn: Any) -> str:
-    return (getattr(fn, "__module__", None) or "").partition(".")[0]
+    return isinstance(fn, np.ufunc) or module_of(fn) in ("math", "numpy")
 
 
 def call_key(equation: Apply, call: Call) -> Hashable:

@@ -1,7 +1,8 @@
 """Elementwise functions: arithmetic, powers, exponentials, trigonometry, bits.
 
-In a rule `y` is the output and every other name an argument; slope is dy/dx, log_slope is log |dy/dx|. Of two equal forms
-that one stands here which stays right at the ends of the range of float32.
+In a rule `y` is the output and every other name an argument; slope is dy/dx, log_slope is log |dy/dx|, and so is log_slope_back,
+in terms of y: given y near the end of a range, x has lost digits that y has, and the other way round. Of two equal forms that one
+stands here which stays right at the ends of the range of float32.
 """
 
 # fmt: off
@@ -334,18 +335,21 @@ class cosh_of_nonnegative:
     def inverse(y):             return jnp.arccosh(y)
     def slope(x):               return jnp.sinh(x)
     def log_slope(x):           return x + jnp.log(-jnp.expm1(-2 * x)) - math.log(2)
+    def log_slope_back(y):      return 0.5 * (jnp.log(y - 1) + jnp.log(y + 1))
 
 @elementwise(jnp.cosh, domain=NONPOSITIVE, range=Interval(1, INF))
 class cosh_of_nonpositive:
     def inverse(y):             return -jnp.arccosh(y)
     def slope(x):               return jnp.sinh(x)
     def log_slope(x):           return -x + jnp.log(-jnp.expm1(2 * x)) - math.log(2)
+    def log_slope_back(y):      return 0.5 * (jnp.log(y - 1) + jnp.log(y + 1))
 
 @elementwise(jnp.tanh, range=Interval(-1, 1, lo_open=True, hi_open=True))
 class tanh:                                            # 1 - tanh(x)^2 = (2 / (e^x + e^-x))^2
     def inverse(y):             return jnp.arctanh(y)
     def slope(y):               return 1 - y**2
     def log_slope(x):           return 2 * (math.log(2) - jnp.logaddexp(x, -x))
+    def log_slope_back(y):      return jnp.log1p(-(y**2))
 
 @elementwise(jnp.arcsinh)
 class arcsinh:
@@ -374,36 +378,42 @@ class sin_rising:
     def inverse(y):             return jnp.arcsin(y)
     def slope(x):               return jnp.cos(x)
     def log_slope(x):           return jnp.log(jnp.cos(x))
+    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
 
 @elementwise(jnp.sin, domain=Interval(PI / 2, 3 * PI / 2), range=_CLOSED_UNIT)
 class sin_falling:
     def inverse(y):             return math.pi - jnp.arcsin(y)
     def slope(x):               return jnp.cos(x)
     def log_slope(x):           return jnp.log(-jnp.cos(x))
+    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
 
 @elementwise(jnp.sin, domain=Interval(-3 * PI / 2, -PI / 2), range=_CLOSED_UNIT)
 class sin_falling_below_zero:
     def inverse(y):             return -math.pi - jnp.arcsin(y)
     def slope(x):               return jnp.cos(x)
     def log_slope(x):           return jnp.log(-jnp.cos(x))
+    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
 
 @elementwise(jnp.cos, domain=Interval(0, PI), range=_CLOSED_UNIT)
 class cos_falling:
     def inverse(y):             return jnp.arccos(y)
     def slope(x):               return -jnp.sin(x)
     def log_slope(x):           return jnp.log(jnp.sin(x))
+    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
 
 @elementwise(jnp.cos, domain=Interval(-PI, 0), range=_CLOSED_UNIT)
 class cos_rising:
     def inverse(y):             return -jnp.arccos(y)
     def slope(x):               return -jnp.sin(x)
     def log_slope(x):           return jnp.log(-jnp.sin(x))
+    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
 
 @elementwise(jnp.cos, domain=Interval(PI, 2 * PI), range=_CLOSED_UNIT)
 class cos_rising_beyond_pi:
     def inverse(y):             return 2 * math.pi - jnp.arccos(y)
     def slope(x):               return -jnp.sin(x)
     def log_slope(x):           return jnp.log(-jnp.sin(x))
+    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
 
 @elementwise(jnp.tan, domain=Interval(-PI / 2, PI / 2, lo_open=True, hi_open=True))
 class tan:                                             # dy/dx = 1 + y^2

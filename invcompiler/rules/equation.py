@@ -32,6 +32,7 @@ class Context(Protocol):
     def shape(self, tree: Tree) -> tuple | None: ...
     def is_nonnegative(self, tree: Tree) -> bool: ...
     def is_known(self, tree: Tree) -> bool: ...
+    def number(self, tree: Tree) -> int | float | None: ...
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,15 @@ integer_literal = Guard(
 even_literal = Guard(
     "a literal even number other than 0", _literal(lambda value: value != 0 and value % 2 == 0)
 )
+
+
+def _is_known_number(tree: Tree, context: Context) -> bool:
+    value = context.number(tree)
+    return value is not None and math.isfinite(value)
+
+
+# A number that Python works out, such as `2**0.5` and `math.log(2)`, or a literal.
+known_number = Guard("a number known when the code is written", _is_known_number)
 known = Guard("a value that need not be recovered", lambda tree, context: context.is_known(tree))
 static = Guard("a literal", lambda tree, context: literal_value(tree) is not None)
 
@@ -154,6 +164,7 @@ __all__ = [
     "inexact",
     "integer_literal",
     "known",
+    "known_number",
     "literal",
     "negative_literal",
     "nonnegative",

@@ -21,6 +21,7 @@ from invcompiler.rules.equation import (
     even_literal,
     inexact,
     integer_literal,
+    known_number,
     literal,
     negative_literal,
     nonnegative,
@@ -243,6 +244,24 @@ class times_literal_over_it:
 class over_literal_times_it:
     def before(c, x): return (x / c) * c
     def after(c, x):  return x
+
+
+@equation(a=inexact, b=inexact, c=known_number)
+class number_between_terms:
+    def before(a, b, c): return (a - c) + (c - b)
+    def after(a, b, c):  return a - b
+
+
+@equation(a=inexact, b=inexact, c=known_number)
+class difference_of_differences_from_number:
+    def before(a, b, c): return (c - a) - (c - b)
+    def after(a, b, c):  return b - a
+
+
+@equation(a=inexact, b=inexact, c=known_number)
+class difference_of_differences_to_number:
+    def before(a, b, c): return (a - c) - (b - c)
+    def after(a, b, c):  return a - b
 
 
 # ---- absolute values -----------------------------------------------------------------------------
@@ -735,6 +754,24 @@ class squeeze_of_expand_dims:
 class expand_dims_of_squeeze:
     def before(x, a):        return jnp.expand_dims(jnp.squeeze(x, a), a)
     def after(x, a):         return x
+
+
+@equation(y=inexact)
+class first_of_differences:
+    def before(y):           return jnp.split(jnp.diff(y, axis=-1, prepend=0), [1], axis=-1)[0]
+    def after(y):            return y[..., :1]
+
+
+@equation(y=inexact)
+class first_of_differences_of_rows:
+    def before(y):           return jnp.split(jnp.diff(y, axis=0, prepend=0), [1], axis=0)[0]
+    def after(y):            return y[:1]
+
+
+@equation(y=inexact, a=axis)
+class differences_after_the_first:
+    def before(y, a):        return jnp.split(jnp.diff(y, axis=a, prepend=0), [1], axis=a)[1]
+    def after(y, a):         return jnp.diff(y, axis=a)
 
 
 @equation

@@ -24,18 +24,21 @@ class sigmoid:                                         # y = 1 / (1 + e^-x), dy/
     def inverse(y):             return jax.scipy.special.logit(y)
     def slope(y):               return y * (1 - y)
     def log_slope(x):           return -jax.nn.softplus(x) - jax.nn.softplus(-x)
+    def log_slope_back(y):      return jnp.log(y) + jnp.log1p(-y)
 
 @elementwise(jax.nn.softplus, range=POSITIVE)
 class softplus:                                        # y = log(1 + e^x)
     def inverse(y):             return y + jnp.log(-jnp.expm1(-y))
     def slope(x):               return jax.nn.sigmoid(x)
     def log_slope(x):           return jax.nn.log_sigmoid(x)
+    def log_slope_back(y):      return jnp.log(-jnp.expm1(-y))
 
 @elementwise(jax.nn.log_sigmoid, range=NEGATIVE)
 class log_sigmoid:                                     # y = -softplus(-x)
     def inverse(y):             return y - jnp.log(-jnp.expm1(y))
     def slope(x):               return jax.nn.sigmoid(-x)
     def log_slope(x):           return jax.nn.log_sigmoid(-x)
+    def log_slope_back(y):      return jnp.log(-jnp.expm1(y))
 
 @elementwise(jax.nn.log1mexp, domain=POSITIVE, range=NEGATIVE)
 class log1mexp:                                        # e^y = 1 - e^-x

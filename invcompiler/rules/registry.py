@@ -9,6 +9,8 @@ compiler reads and writes into its output. What a template needs is read off the
         def slope(y):      return y               # dy/dx
         def log_slope(x):  return x               # log |dy/dx|
 
+A rule may state `log_slope_back` as well, log |dy/dx| for the way back: there y is what is given and x what is computed of it.
+
 - The first parameter of `inverse` is the output, by whatever name (`y` in the built-in tables), and `slope`, `log_slope` and
   `log_det` may ask for it under that name.
 - Every other name is a canonical argument of the function (`canonical.parameters_of`). What a template does not name need not
@@ -91,6 +93,7 @@ class InverseRule:
     inverse: Template
     slope: Template | None = None
     log_slope: Template | None = None
+    log_slope_back: Template | None = None
     log_det: Template | None = None
     core: int | None = 0
     domain: Interval = REAL
@@ -103,6 +106,10 @@ class InverseRule:
     def output(self) -> str:
         """The name by which the templates call the output."""
         return parameters(self.inverse)[0]
+
+    def log_slope_towards(self, forward: bool) -> Template | None:
+        """Return the log-slope in terms of what is given, where the function is run forward or goes back."""
+        return self.log_slope if forward or self.log_slope_back is None else self.log_slope_back
 
     def needs(self, template: Template) -> frozenset[str]:
         """Return the arguments of the call, other than the isolated one, that `template` names."""
@@ -221,7 +228,7 @@ def state_range(range: Interval, *fns: Any) -> None:
 
 # ---- decorators ---------------------------------------------------------------------------------
 
-_PARTS = ("inverse", "slope", "log_slope", "log_det", "condition")
+_PARTS = ("inverse", "slope", "log_slope", "log_slope_back", "log_det", "condition")
 
 
 def _parts(record: type) -> dict[str, Any]:
@@ -262,7 +269,7 @@ def _check_names(rule: InverseRule) -> None:
     if not parameters(rule.inverse):
         raise TypeError("the first parameter of `inverse` takes the output; it has none")
     allowed = {rule.output, *forms.parameters_of(rule.fn)}
-    for part in ("inverse", "slope", "log_slope", "log_det"):
+    for part in ("inverse", "slope", "log_slope", "log_slope_back", "log_det"):
         template = getattr(rule, part)
         for name in () if template is None else parameters(template):
             if name not in allowed:
@@ -409,7 +416,7 @@ def volume_kept():
 
 
 def _users_kind(stated: dict[str, Any], core: int | None) -> dict[str, Any]:
-    by_element = "slope" in stated or "log_slope" in stated
+    by_element = not {"slope", "log_slope", "log_slope_back"}.isdisjoint(stated)
     if by_element and "log_det" in stated:
         raise TypeError("a rule has either a log_slope for each element or a log_det")
     if by_element:

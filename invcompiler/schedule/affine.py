@@ -37,27 +37,27 @@ Coefficient = Any  # a number, a known Tree, or an Op
 
 
 def add(one: Coefficient, other: Coefficient) -> Coefficient:
-    if _number(one) == 0:
+    if number(one) == 0:
         return other
-    return one if _number(other) == 0 else _made(operator.add, one, other)
+    return one if number(other) == 0 else _made(operator.add, one, other)
 
 
 def subtract(one: Coefficient, other: Coefficient) -> Coefficient:
-    if _number(other) == 0:
+    if number(other) == 0:
         return one
-    return negative(other) if _number(one) == 0 else _made(operator.sub, one, other)
+    return negative(other) if number(one) == 0 else _made(operator.sub, one, other)
 
 
 def multiply(one: Coefficient, other: Coefficient) -> Coefficient:
-    if 0 in (_number(one), _number(other)):
+    if 0 in (number(one), number(other)):
         return 0
-    if _number(one) == 1:
+    if number(one) == 1:
         return other
-    return one if _number(other) == 1 else _made(operator.mul, one, other)
+    return one if number(other) == 1 else _made(operator.mul, one, other)
 
 
 def divide(one: Coefficient, other: Coefficient) -> Coefficient:
-    return one if _number(other) == 1 or _number(one) == 0 else _made(operator.truediv, one, other)
+    return one if number(other) == 1 or number(one) == 0 else _made(operator.truediv, one, other)
 
 
 def negative(one: Coefficient) -> Coefficient:
@@ -65,13 +65,13 @@ def negative(one: Coefficient) -> Coefficient:
 
 
 def _made(fn: Callable[..., Any], *args: Coefficient) -> Coefficient:
-    numbers = [_number(arg) for arg in args]
-    if all(number is not None for number in numbers):
+    numbers = [number(arg) for arg in args]
+    if all(found is not None for found in numbers):
         return fn(*numbers)
     return Op(fn, args)
 
 
-def _number(value: Coefficient) -> Any:
+def number(value: Coefficient) -> Any:
     if isinstance(value, Const) and type(value.value) in (int, float):
         return value.value
     return value if type(value) in (int, float) else None
@@ -248,11 +248,11 @@ def value_of(solver: Solver, coefficient: Coefficient) -> np.ndarray | None:
 
 
 def _singular(solver: Solver, matrix: tuple, roots: tuple[Var, ...]) -> Refusal | None:
-    number = _number(determinant(matrix))
+    found = number(determinant(matrix))
     value = value_of(solver, determinant(matrix))
     if value is not None and not (np.isfinite(value) & (value != 0)).all():
         return Refusal("the unknown cancels here: the output does not depend on it")
     dtype = solver.context.facts.dtype(roots[0])
-    if dtype is not None and np.issubdtype(dtype, np.integer) and number not in (1, -1):
+    if dtype is not None and np.issubdtype(dtype, np.integer) and found not in (1, -1):
         return Refusal("integers wrap: a sum of several of them does not determine them")
     return None

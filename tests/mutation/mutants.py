@@ -32,6 +32,12 @@ MUTATIONS = {
 }
 
 
+def part_of(rule, part):
+    """Return the part that inverses use: of two forms of the log-slope, that for the way back."""
+    has_both = part == "log_slope" and rule.log_slope_back is not None
+    return "log_slope_back" if has_both else part
+
+
 def result(template):
     """Return the expression that a template returns."""
     definition = ast.parse(textwrap.dedent(inspect.getsource(template))).body[0]
@@ -41,7 +47,7 @@ def result(template):
 def applies(rule, mutation):
     """Whether the mutated rule differs: the sign of zero and what is dropped from it do not matter."""
     part, change = MUTATIONS[mutation]
-    template = getattr(rule, part)
+    template = getattr(rule, part_of(rule, part))
     if template is None:
         return False
     value = result(template)
@@ -51,6 +57,7 @@ def applies(rule, mutation):
 def mutated(rule, mutation, folder):
     """Return `rule` with one template changed; its text is written to `folder`, where it can be read."""
     part, change = MUTATIONS[mutation]
+    part = part_of(rule, part)
     template = getattr(rule, part)
     definition = ast.parse(textwrap.dedent(inspect.getsource(template))).body[0]
     definition.body[-1].value = change(definition.body[-1].value)

@@ -36,6 +36,7 @@ LITERALS = {
     guards.negative_literal: (-2.0, -3),
     guards.integer_literal: (2, 3, -1, -2, 2.0),
     guards.even_literal: (2, -4.0),
+    guards.known_number: (2.0, -0.5, 3),
     idioms.power_of_two: (2, 0.5, -4.0),
     idioms.exponent: (2, 5),
     idioms.fraction: (0.01, 0.5),
@@ -72,6 +73,9 @@ STRUCTURAL = {
     "ravel_of_reshape": {"s": ((6, 4), -1)},
     "squeeze_of_expand_dims": {"a": (0, 1, -1)},
     "expand_dims_of_squeeze": {"x": (CUBE[:, :1],), "a": (1, -2)},
+    "first_of_differences": {"y": (CUBE,)},
+    "first_of_differences_of_rows": {"y": (CUBE,)},
+    "differences_after_the_first": {"y": (CUBE,), "a": (0, -1)},
     "conj_of_conj": {},
 }
 

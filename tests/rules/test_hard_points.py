@@ -117,6 +117,37 @@ def test_log_slope(fn, exact):
         assert_allclose(found, wanted, rtol=2e-6, atol=5e-7, err_msg=f"at x = {value}")
 
 
+# fn, points y of its range, the exact log-slope in terms of y
+LOG_SLOPES_BACK = [
+    (jax.nn.sigmoid, (1e-30, 1e-4, 0.5, 0.9999, 1 - 6e-8), lambda y: mp.log(y) + mp.log1p(-y)),
+    (jax.nn.softplus, (1e-30, 1e-4, 0.5, 20.0, 200.0), lambda y: mp.log(-mp.expm1(-y))),
+    (jax.nn.log_sigmoid, (-1e-30, -1e-4, -0.5, -20.0, -200.0), lambda y: mp.log(-mp.expm1(y))),
+    (jnp.tanh, (0.0, 1e-30, 0.5, -0.9998, 1 - 6e-8), lambda y: mp.log1p(-(y**2))),
+    (jnp.sin, (0.0, 1e-30, 0.5, -0.9998, 1 - 6e-8), lambda y: mp.log1p(-(y**2)) / 2),
+    (jnp.cos, (0.0, 1e-30, 0.5, -0.9998, 1 - 6e-8), lambda y: mp.log1p(-(y**2)) / 2),
+    (jnp.cosh, (1 + 1.2e-7, 1.5, 1e10, 1e30), lambda y: mp.log((y - 1) * (y + 1)) / 2),
+]
+
+
+@pytest.mark.parametrize("fn, points, exact", LOG_SLOPES_BACK)
+def test_log_slope_where_the_output_is_given(fn, points, exact):
+    rule = _rule(fn)
+    for value in points:
+        y = jnp.float32(value)
+        found, y = float(rule.log_slope_back(y)), mp.mpf(float(y))
+        # as of an inverse: what one rounding of y makes of it, or a few of the result
+        rounding = 6e-8 * abs(
+            float(y) * float(mp.diff(exact, y, h=1e-12 * abs(y) + mp.mpf(10) ** -50))
+        )
+        tolerance = 2e-6 * abs(float(exact(y))) + 2e-7 + rounding
+        assert_allclose(found, float(exact(y)), rtol=0, atol=tolerance, err_msg=f"at y = {value}")
+
+
+def test_each_log_slope_of_the_way_back_is_tried_at_hard_points():
+    stated = {rule.fn for rule in registry.BUILT_IN if rule.log_slope_back is not None}
+    assert stated == {fn for fn, _, _ in LOG_SLOPES_BACK}
+
+
 COSH_BRANCHES = [(jnp.cosh, 1.0), (jnp.cosh, -1.0)]
 
 

@@ -76,10 +76,16 @@ def test_slope_is_the_derivative(sample):
 def test_log_slope_is_the_log_of_the_slope(sample):
     x = jnp.asarray(sample.x)
     y, slope = jax.jvp(sample.run, (x,), (jnp.ones_like(x),))
-    stated = sample.evaluate(sample.rule.log_slope, x, y)
-    assert_allclose(
-        jnp.broadcast_to(stated, x.shape), jnp.log(jnp.abs(slope)), rtol=1e-6, atol=1e-8
-    )
+    for stated in log_slopes(sample, x, y):
+        assert_allclose(
+            jnp.broadcast_to(stated, x.shape), jnp.log(jnp.abs(slope)), rtol=1e-6, atol=1e-8
+        )
+
+
+def log_slopes(sample, x, y):
+    """Return the log-slope in each form in which the rule states it."""
+    forms = (sample.rule.log_slope, sample.rule.log_slope_back)
+    return [sample.evaluate(form, x, y) for form in forms if form is not None]
 
 
 @each(ELEMENTWISE)
@@ -145,8 +151,8 @@ def test_dtype_is_kept(sample, dtype):
     if y.dtype != x.dtype:
         pytest.skip(f"the function itself makes {y.dtype} of {x.dtype}")
     assert sample.inverse(y, like=x).dtype == x.dtype
-    stated = sample.evaluate(sample.rule.log_slope, x, y)
-    assert jnp.promote_types(jnp.result_type(stated), x.dtype) == x.dtype or _is_weak(stated)
+    for stated in log_slopes(sample, x, y):
+        assert jnp.promote_types(jnp.result_type(stated), x.dtype) == x.dtype or _is_weak(stated)
 
 
 def _is_weak(value):
@@ -158,8 +164,8 @@ def test_empty_arrays(sample):
     x = jnp.zeros((0, 2))
     y = sample.run(x)
     assert sample.inverse(y, like=x).shape == (0, 2)
-    stated = sample.evaluate(sample.rule.log_slope, x, y)
-    assert jnp.broadcast_shapes(jnp.shape(stated), (0, 2)) == (0, 2)
+    for stated in log_slopes(sample, x, y):
+        assert jnp.broadcast_shapes(jnp.shape(stated), (0, 2)) == (0, 2)
 
 
 @each([s for s in ELEMENTWISE if s.rule.numbers & Numbers.INTEGER])
