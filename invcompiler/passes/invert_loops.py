@@ -106,8 +106,15 @@ def _sources(emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop) -
         assert isinstance(old, Var)
         var = Var(old.name, old.span)
         inner.values[old] = var
-        sources.append(_Source(Each(emitter.value(parts.collections[i])), (var,)))
+        sources.append(_Source(_in_order(parts, emitter.value(parts.collections[i])), (var,)))
     return sources
+
+
+def _in_order(parts: Parts, collection: Tree) -> Iter:
+    """Return the iterable that gives what a loop collected in the order of its steps: a scan from the end collects from the end."""
+    each = Each(collection)
+    from_the_end = parts.loop.kind is LoopKind.SCAN and isinstance(parts.loop.iterable, Reversed)
+    return Reversed(each) if from_the_end else each
 
 
 def _known_sources(
@@ -213,8 +220,8 @@ def _collect_steady(
     emitter.builder.add(Loop(kind, outs, init, iterable, body, parts.loop.options, parts.loop.span))
     collections = outs[len(carries) :]
     own = tuple(parts.carries[i] for i in needed)
-    value = Zip(tuple(Each(out) for out in collections)) if len(own) > 1 else Each(collections[0])
-    return _Source(value, own)
+    ordered = tuple(_in_order(parts, out) for out in collections)
+    return _Source(Zip(ordered) if len(own) > 1 else ordered[0], own)
 
 
 def _forward_items(forward: Emitter, parts: Parts) -> tuple[Var, ...]:

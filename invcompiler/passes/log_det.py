@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -89,7 +89,11 @@ class LogDet:
         full = _is_full(emitter, step, template)
         rank = _rank(emitter, step, template)
         shape = _shape(emitter, step, template)
-        self.add_term(Term(value, step.solved, 0, full, rank, shape, step.region))
+        of = step.solved
+        if isinstance(step.region, Masked):  # a var of its own, of which no shape is known
+            of = step.call.arguments[step.rule.argument]
+        assert isinstance(of, Var)
+        self.add_term(Term(value, of, 0, full, rank, shape, step.region))
 
     def _instance(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
         x = emitter.value(step.solved)
@@ -206,10 +210,11 @@ def _is_full(emitter: Emitter, step: Isolate, template: Any) -> bool:
 
 def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:
     """Return the sum of a term over all axes but the first `batch`."""
-    value = _masked(emitter, term)
+    term = _masked(emitter, term)
+    value = term.value
     if term.core is None:
         return value
-    if term.full or isinstance(term.region, Masked):
+    if term.full:
         return _summed(emitter, value, term.of, batch, term.core)
     repeated = _repeated(emitter, term, value, batch)
     if repeated is not None:
@@ -236,10 +241,21 @@ def _repeated(emitter: Emitter, term: Term, value: Tree, batch: int) -> Tree | N
     return call(builder, jnp.broadcast_to, total, ints(of[:batch])) if batch else total
 
 
-def _masked(emitter: Emitter, term: Term) -> Tree:
+def _masked(emitter: Emitter, term: Term) -> Term:
+    """Return the term with zeros outside of its region, for all elements; a mask may be smaller than what it masks."""
     if not isinstance(term.region, Masked):
-        return term.value
-    return emitter.masked(term.value, term.region)
+        return term
+    mask, facts = term.region.mask, emitter.facts
+    ranks = (term.rank, facts.rank(mask))
+    shapes = (term.shape, emitter.context.concrete_shape(mask))
+    return replace(
+        term,
+        value=emitter.masked(term.value, term.region),
+        full=term.full or facts.same_shape(mask, term.of) is not False,
+        rank=None if None in ranks else max(ranks),
+        shape=None if None in shapes else np.broadcast_shapes(*shapes),
+        region=None,
+    )
 
 
 def _times(emitter: Emitter, count: Tree, value: Tree) -> Tree:

@@ -349,3 +349,22 @@ def two_loops_in_a_row(x):
     for i in range(3):
         x = 2 * x - i
     return x * jnp.arange(1.0, 5.0)
+
+
+@program(real(4), SCALES[0])
+def scan_from_the_end(x, w):
+    def step(carry, inputs):
+        v, scale = inputs
+        y = v * jnp.exp(scale) + jnp.tanh(carry)
+        return y, y
+
+    return lax.scan(step, 0.0, (x, w), reverse=True)[1]
+
+
+@program(X, STACKED_SHIFTS)
+def scan_from_the_end_with_a_counter(x, shifts):
+    def step(carry, shift):
+        x, n = carry
+        return (x * jnp.exp(shift) + jnp.sin(n), n + 1.0), n * shift
+
+    return lax.scan(step, (x, 0.0), shifts, reverse=True)[0][0]
