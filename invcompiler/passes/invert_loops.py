@@ -106,8 +106,8 @@ def _sources(emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop) -
         assert isinstance(old, Var)
         var = Var(old.name, old.span)
         inner.values[old] = var
-        collection = emitter.value(parts.collections[i])
-        sources.append(_Source(Each(_stacked(emitter, collection)), (var,)))
+        collection = _stacked(emitter, emitter.value(parts.collections[i]))
+        sources.append(_Source(_in_order(parts, collection), (var,)))
     return sources
 
 
@@ -118,6 +118,13 @@ def _stacked(emitter: Emitter, items: Tree) -> Tree:
             is_rows = equation.fn == ref(jnp.unstack) and ("axis", Const(0)) in equation.kwargs
             return equation.args[0] if is_rows else items
     return items
+
+
+def _in_order(parts: Parts, collection: Tree) -> Iter:
+    """Return the iterable that gives what a loop collected in the order of its steps: a scan from the end collects from the end."""
+    each = Each(collection)
+    from_the_end = parts.loop.kind is LoopKind.SCAN and isinstance(parts.loop.iterable, Reversed)
+    return Reversed(each) if from_the_end else each
 
 
 def _known_sources(
@@ -223,8 +230,8 @@ def _collect_steady(
     emitter.builder.add(Loop(kind, outs, init, iterable, body, parts.loop.options, parts.loop.span))
     collections = outs[len(carries) :]
     own = tuple(parts.carries[i] for i in needed)
-    value = Zip(tuple(Each(out) for out in collections)) if len(own) > 1 else Each(collections[0])
-    return _Source(value, own)
+    ordered = tuple(_in_order(parts, out) for out in collections)
+    return _Source(Zip(ordered) if len(own) > 1 else ordered[0], own)
 
 
 def _forward_items(forward: Emitter, parts: Parts) -> tuple[Var, ...]:

@@ -255,10 +255,11 @@ def _sum_as_one(emitter: Emitter, one: Term, other: Term) -> bool:
 
 def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:
     """Return the sum of a term over all axes but the first `batch`."""
-    value = _masked(emitter, term)
+    term = _masked(emitter, term)
+    value = term.value
     if term.core is None:
         return _same_for_each(emitter, term, value, batch)
-    if term.full or term.region is not None:
+    if term.full:
         return _summed(emitter, value, term.of, batch, term.core)
     repeated = _repeated(emitter, term, value, batch)
     if repeated is not None:
@@ -293,20 +294,29 @@ def _repeated(emitter: Emitter, term: Term, value: Tree, batch: int) -> Tree | N
     return call(builder, jnp.broadcast_to, total, ints(of[:batch])) if batch else total
 
 
-def _masked(emitter: Emitter, term: Term) -> Tree:
-    """Return the term with zeros outside of its region."""
+def _masked(emitter: Emitter, term: Term) -> Term:
+    """Return the term with zeros outside of its region, for all elements; a mask may be smaller than what it masks."""
     match term.region:
         case None:
-            return term.value
-        case Masked():
-            return emitter.masked(term.value, term.region)
+            return term
+        case Masked(mask=mask):
+            ranks = (term.rank, emitter.facts.rank(mask))
+            shapes = (term.shape, emitter.context.concrete_shape(mask))
+            return replace(
+                term,
+                value=emitter.masked(term.value, term.region),
+                full=term.full or emitter.facts.same_shape(mask, term.of) is not False,
+                rank=None if None in ranks else max(ranks),
+                shape=None if None in shapes else np.broadcast_shapes(*shapes),
+                region=None,
+            )
         case Except(region=hole):
             value = term.value
             if not term.full:
-                value = call(
-                    emitter.builder, jnp.broadcast_to, value, _leading_shape(emitter, term)
-                )
-            return emitter.without(value, hole, term.of)
+                shape = _leading_shape(emitter, term)
+                value = call(emitter.builder, jnp.broadcast_to, value, shape)
+            value = emitter.without(value, hole, term.of)
+            return replace(term, value=value, full=True, region=None)
         case region:
             raise AssertionError(f"a step recovers {region} alone")
 

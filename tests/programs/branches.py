@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from tests.programs.registry import program
-from tests.programs.samples import matrix, real
+from tests.programs.samples import matrix, positive, real
 
 X = real(3)
 W = real(3, seed=1)
@@ -143,6 +143,16 @@ def where_on_known(x, w):
 @program(X, W)
 def select_on_known(x, w):
     return lax.select(w > 0, jnp.exp(x), -x)
+
+
+@program(real(2, 3), jnp.array([True, False, True]))
+def where_on_a_mask_of_rows(x, mask):
+    return jnp.where(mask, 3 * x, -2 * x)
+
+
+@program(positive(3), jnp.asarray(0.3), domain="positive")
+def where_on_one_known_number(x, power):
+    return jnp.where(power == 0, jnp.log(x), (x**power - 1) / power)
 
 
 @program(X)

@@ -393,3 +393,22 @@ def updates_by_index(x):
     for i in range(1, x.shape[0]):
         x = x.at[i].add(jnp.sin(x[i - 1]))
     return x
+
+
+@program(real(4), SCALES[0])
+def scan_from_the_end(x, w):
+    def step(carry, inputs):
+        v, scale = inputs
+        y = v * jnp.exp(scale) + jnp.tanh(carry)
+        return y, y
+
+    return lax.scan(step, 0.0, (x, w), reverse=True)[1]
+
+
+@program(X, STACKED_SHIFTS)
+def scan_from_the_end_with_a_counter(x, shifts):
+    def step(carry, shift):
+        x, n = carry
+        return (x * jnp.exp(shift) + jnp.sin(n), n + 1.0), n * shift
+
+    return lax.scan(step, (x, 0.0), shifts, reverse=True)[0][0]
