@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from invcompiler.assumptions import assume
     from invcompiler.closure_conversion import closure_convert
+    from invcompiler.custom import custom_inverse
     from invcompiler.decorator import invertible
     from invcompiler.derivatives import adjoint, grad, jvp, tangent, value_and_grad, vjp
     from invcompiler.errors import (
@@ -38,6 +39,7 @@ _HOMES = {
     "api": "emit explain fldj forward_and_fldj ildj inverse inverse_and_ildj source",
     "assumptions": "assume",
     "closure_conversion": "closure_convert",
+    "custom": "custom_inverse",
     "decorator": "invertible",
     "derivatives": "adjoint grad jvp tangent value_and_grad vjp",
     "errors": "InvcompilerError InversionError NonInvertibleError ShapeError SourceUnavailableError "
@@ -74,6 +76,7 @@ __all__ = [
     "adjoint_rule",
     "assume",
     "closure_convert",
+    "custom_inverse",
     "emit",
     "explain",
     "fldj",

@@ -19,7 +19,7 @@ import numpy as np
 from invcompiler.backend.load import annotate, load
 from invcompiler.backend.render import render
 from invcompiler.backend.text import Header, Text
-from invcompiler.errors import InvcompilerError
+from invcompiler.errors import InvcompilerError, InversionError, NonInvertibleError
 from invcompiler.ir.nodes import Capture, Function
 from invcompiler.sources import SOURCES
 
@@ -122,6 +122,12 @@ class Generated:
         specialised, leaves = self._specialised(args, kwargs)
         try:
             return specialised.call(leaves)
+        except NonInvertibleError as error:
+            name = self._maker.describes
+            raise InversionError(
+                f"a rule stated for what `{getattr(name, '__name__', name)}` calls gives up",
+                hint="make another argument known, or state more in `def_inverse_and_ildj`",
+            ) from error
         except Exception as error:
             annotate(error, specialised.program.text)
             raise

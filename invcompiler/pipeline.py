@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from invcompiler.assumptions import assume
-from invcompiler.frontend import read
+from invcompiler.frontend import read_stated
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
 from invcompiler.passes.batch_axes import check_batch_axes
@@ -61,7 +61,7 @@ def read_normal(target: Any) -> Function:
         return normalise(target.lower())
     target = unwrapped(target)
     program = getattr(target, "__invcompiler_function__", None)
-    return normalise(read(target) if program is None else program())
+    return normalise(read_stated(target) if program is None else program())
 
 
 def compile_inverse(
