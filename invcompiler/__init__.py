@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from invcompiler.assumptions import assume
     from invcompiler.closure_conversion import closure_convert
+    from invcompiler.custom import custom_inverse
     from invcompiler.debugging import adjoint_of, debug_cotangent
     from invcompiler.decorator import invertible
     from invcompiler.derivatives import adjoint, grad, jvp, tangent, value_and_grad, vjp
@@ -39,6 +40,7 @@ _HOMES = {
     "api": "emit explain fldj forward_and_fldj ildj inverse inverse_and_ildj source",
     "assumptions": "assume",
     "closure_conversion": "closure_convert",
+    "custom": "custom_inverse",
     "debugging": "adjoint_of debug_cotangent",
     "decorator": "invertible",
     "derivatives": "adjoint grad jvp tangent value_and_grad vjp",
@@ -77,6 +79,7 @@ __all__ = [
     "adjoint_rule",
     "assume",
     "closure_convert",
+    "custom_inverse",
     "debug_cotangent",
     "emit",
     "explain",

@@ -24,7 +24,7 @@ import numpy as np
 from invcompiler.backend.load import annotate, load
 from invcompiler.backend.render import render
 from invcompiler.backend.text import Header, Text
-from invcompiler.errors import InvcompilerError
+from invcompiler.errors import InvcompilerError, InversionError, NonInvertibleError
 from invcompiler.ir.nodes import Capture, Function
 from invcompiler.sources import SOURCES
 
@@ -188,6 +188,8 @@ class Generated:
                 return entry.call(traced)
         except _Unwritten:
             pass
+        except NonInvertibleError as error:
+            raise self._given_up() from error
         except Exception as error:
             self._annotate(error)
             raise
@@ -202,9 +204,18 @@ class Generated:
         traced, static = _parted(leaves)
         try:
             return self._entry(treedef, static, leaves).call_with(program, traced)
+        except NonInvertibleError as error:
+            raise self._given_up() from error
         except Exception as error:
             self._annotate(error)
             raise
+
+    def _given_up(self) -> InversionError:
+        name = self._maker.describes
+        return InversionError(
+            f"a rule stated for what `{getattr(name, '__name__', name)}` calls gives up",
+            hint="make another argument known, or state more in `def_inverse_and_ildj`",
+        )
 
     def _entry(self, treedef: Any, static: Hashable, leaves: list) -> _Entry:
         with self._cache.lock:

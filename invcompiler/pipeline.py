@@ -10,7 +10,7 @@ import numpy as np
 
 from invcompiler.assumptions import assume
 from invcompiler.debugging import IDENTITIES
-from invcompiler.frontend import read
+from invcompiler.frontend import calling_stated, read
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
 from invcompiler.passes.batch_axes import check_batch_axes
@@ -65,7 +65,7 @@ def read_normal(target: Any) -> Function:
     program = getattr(target, "__invcompiler_function__", None)
     if program is not None:
         return normalise(program())
-    return normalise(calling(target) or read(target))
+    return normalise(calling_stated(target, read) or calling(target) or read(target))
 
 
 def compile_inverse(

@@ -14,6 +14,7 @@ from invcompiler.schedule.facts import symbolic_facts
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
     Accumulate,
+    ByStatedRule,
     CallInverse,
     Collect,
     Forward,
@@ -110,6 +111,9 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
         case CallInverse(equation=equation):
             how = f"by the inverse of {spelled(equation)}"
             return _names(step.solved), how, equation.span
+        case ByStatedRule(equation=equation):
+            how = f"by the rule stated for {spelled(equation)}"
+            return _names(step.solves), how, equation.span
         case InvertLoop(equation=equation):
             return _names(step.solved), "by the loop run in reverse", equation.span
         case InvertBranch(equation=equation):

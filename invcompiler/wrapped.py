@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from invcompiler.ir.build import as_tree
-from invcompiler.ir.nodes import Capture, Function, Param, ParameterKind, Tree, Var
+from invcompiler.frontend.calling import shown_param
+from invcompiler.frontend.resolve import Captures
+from invcompiler.ir.nodes import Function, ParameterKind
 from invcompiler.schedule.callees import bind
 from invcompiler.schedule.folding import Folding
 
@@ -25,8 +26,8 @@ def with_signature(function: Function, f: Callable[..., Any]) -> Function:
         return function
     if any(one.kind in _VARIADIC for one in shown):
         return function
-    captures: list[tuple[Var, Capture]] = []
-    params = tuple(_param(one, f, captures) for one in shown)
+    captures = Captures()
+    params = tuple(shown_param(one, f, captures) for one in shown)
     by_name = ParameterKind.KEYWORD_ONLY
     args = tuple(param.var for param in params if param.kind is not by_name)
     kwargs = tuple((param.var.name, param.var) for param in params if param.kind is by_name)
@@ -37,24 +38,12 @@ def with_signature(function: Function, f: Callable[..., Any]) -> Function:
     builder = Folding()
     result = builder.inline(function, {**defaults, **bound})
     body = builder.block((), result)
-    return replace(function, params=params, body=body, captures=(*function.captures, *captures))
-
-
-def _param(
-    shown: inspect.Parameter, f: Callable[..., Any], captures: list[tuple[Var, Capture]]
-) -> Param:
-    var = Var(shown.name)
-    if shown.default is inspect.Parameter.empty:
-        return Param(var, shown.kind)
-    default: Tree | None = as_tree(shown.default)
-    if default is None:
-        default = Var(shown.name)
-        captures.append((default, Capture(shown.name, f, (), _reader(f, shown.name))))
-    return Param(var, shown.kind, default)
-
-
-def _reader(f: Callable[..., Any], name: str) -> Callable[[], Any]:
-    return lambda: inspect.signature(f).parameters[name].default
+    return replace(
+        function,
+        params=params,
+        body=body,
+        captures=(*function.captures, *captures.hoisted.values()),
+    )
 
 
 __all__ = ["with_signature"]

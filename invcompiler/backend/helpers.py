@@ -49,13 +49,13 @@ class Helper:
 
 
 def plain_function(value: Any) -> types.FunctionType | None:
-    """Return the Python function that `value` computes: itself, or the one that `jax.jit` wraps.
+    """Return the Python function that `value` computes: itself, or the one that `jax.jit` or `custom_inverse` wraps.
 
     The emitted program is jitted as a whole, and a jitted function computes what its function does.
     """
     if isinstance(value, types.FunctionType):
         return value
-    if isinstance(value, _jit_type()):
+    if isinstance(value, _jit_type()) or getattr(type(value), "__invcompiler_transparent__", False):
         return plain_function(getattr(value, "__wrapped__", None))
     return None
 

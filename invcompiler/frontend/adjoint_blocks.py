@@ -50,11 +50,13 @@ def _is_name(call: ast.Call) -> bool:
 def _function(node: ast.With, name: str, bar: str) -> ast.FunctionDef:
     """Return the block as a function of the cotangent that returns it."""
     arguments = ast.arguments([], [ast.arg(bar)], None, [], [], None, [])
-    result = ast.Return(ast.Name(bar, ast.Load()))
+    returned = ast.Name(bar, ast.Load())
+    result = ast.Return(returned)
     function = ast.parse("def block(): pass").body[0]
     assert isinstance(function, ast.FunctionDef)
     function.name, function.args, function.body = name, arguments, [*node.body, result]
     ast.copy_location(function, node)
-    for new in (arguments.args[0], result, result.value):
-        ast.copy_location(new, node.body[-1])  # type: ignore[arg-type]
+    new: ast.AST
+    for new in (arguments.args[0], result, returned):
+        ast.copy_location(new, node.body[-1])
     return function

@@ -52,9 +52,24 @@ def is_function_like(value: Any) -> bool:
     return isinstance(value, kinds)
 
 
+def is_transparent(function: Any) -> bool:
+    """Whether calling `function` is calling what it wraps: `@invertible`, `@custom_inverse`."""
+    return getattr(type(function), "__invcompiler_transparent__", False)
+
+
+def states_inverse(function: Any) -> bool:
+    """Whether `function` is made by `custom_inverse`, and its inverse may be stated."""
+    return getattr(type(function), "__invcompiler_states_inverse__", False)
+
+
+def stated_rule(function: Any) -> Any:
+    """Return the rule that was stated for the inverse of `function`, None if there is none."""
+    return function.rule if states_inverse(function) else None
+
+
 def same_value(function: Any) -> Any:
     """Return what `function` wraps if calling it computes the same, else None."""
-    if getattr(type(function), "__invcompiler_transparent__", False):
+    if is_transparent(function):
         return function.__wrapped__
     if isinstance(function, (_JITTED, _CACHED, *_CUSTOM)):
         return getattr(function, "__wrapped__", None)
@@ -114,23 +129,31 @@ class Given:
 
 @dataclass(frozen=True)
 class Target:
-    """The Python function that a callable runs, and the arguments that it is given before the caller's."""
+    """The function that a callable runs, and the arguments that it is given before the caller's.
 
-    function: types.FunctionType
+    `through` are the functions with `custom_inverse` that were looked through, from the outermost inwards.
+    """
+
+    function: Any
     args: tuple[Given, ...] = ()
     kwargs: tuple[tuple[str, Given], ...] = ()
+    through: tuple[Any, ...] = ()
 
 
-def target_of(function: Any) -> Target:
-    """Return what runs when `function` is called.
+def target_of(function: Any, until: Callable[[Any], bool] = lambda function: False) -> Target:
+    """Return what runs when `function` is called; what `until` holds of is not looked into.
 
     Raises SourceUnavailableError if that is not a Python function.
     """
     args: tuple[Given, ...] = ()
     kwargs: dict[str, Given] = {}
+    through: tuple[Any, ...] = ()
     whole = function
     while not isinstance(function, types.FunctionType) or same_value(function) is not None:
+        if until(function):
+            return Target(function, args, tuple(kwargs.items()), through)
         if (inner := same_value(function)) is not None:
+            through = (*through, function) if states_inverse(function) else through
             function = inner
         elif isinstance(function, functools.partial):
             args = (*_given_args(function), *args)
@@ -145,7 +168,7 @@ def target_of(function: Any) -> Target:
     if _is_transformation(function):
         name = function.__name__
         raise unreadable(whole, f"`{name}` is a function that jax has made from another one")
-    return Target(function, args, tuple(kwargs.items()))
+    return Target(function, args, tuple(kwargs.items()), through)
 
 
 def _call_method(function: Any, whole: Any) -> Any:

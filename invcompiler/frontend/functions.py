@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from invcompiler.frontend.callables import Given, Target, target_of
+from invcompiler.frontend.callables import Given, Target, stated_rule, target_of
 from invcompiler.frontend.lowering import Lowering, Unfollowed, Unit
 from invcompiler.frontend.names import local_names
 from invcompiler.frontend.resolve import Captures, Scope
@@ -29,6 +29,13 @@ def unit_of(function: types.FunctionType, captures: Captures) -> Unit:
     names = local_names(text.node)
     scope = Scope(function)
     return Unit(text, captures, names, function.__name__, scope, text.node, owner=owner)
+
+
+def rest_on_rules(target: Target, captures: Captures) -> None:
+    """Note that what is read depends on which inverses are stated today."""
+    for passed in target.through:
+        capture = Capture("rule", passed, (), lambda passed=passed: stated_rule(passed))
+        captures.rest_on(capture, stated_rule(passed))
 
 
 def given_trees(
@@ -71,10 +78,13 @@ def lower_call(inner: Lowering, fn: Ref, args: Sequence[Tree], kwargs: Mapping[s
     """Return what `fn` returns for `args`, with its equations in the block of `inner`.
 
     Raises SourceUnavailableError if it cannot be read, and Unfollowed if it calls itself this way or is
-    a library's, which has rules of its own.
+    a library's, which has rules of its own; or if its inverse is stated.
     """
     target = target_of(fn.value)
     function = target.function
+    rest_on_rules(target, inner.unit.captures)
+    if any(stated_rule(passed) is not None for passed in target.through):
+        raise Unfollowed("a body whose inverse is stated", inner.unit.node)
     if f"{function.__module__}.".startswith(_LIBRARIES) or function.__code__ in inner.unit.within:
         raise Unfollowed("a body that is called", inner.unit.node)
     captures = inner.unit.captures

@@ -8,14 +8,20 @@ from typing import Any
 
 from invcompiler.frontend import adjoint_blocks, imports, loops, structured
 from invcompiler.frontend.callables import Mapped, mapped, target_of
+from invcompiler.frontend.calling import calling
 from invcompiler.frontend.closures import refuse_outer_writes
-from invcompiler.frontend.functions import default_trees, given_trees, unit_of
+from invcompiler.frontend.functions import (
+    default_trees,
+    given_trees,
+    rest_on_rules,
+    unit_of,
+)
 from invcompiler.frontend.lowering import Lowering
-from invcompiler.frontend.resolve import Captures, Found
+from invcompiler.frontend.resolve import Captures
 from invcompiler.frontend.signatures import bind_parameters, docstring, give, statements_of
 from invcompiler.frontend.statements import function_result
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import Capture, Function, Param, Star, Tree
+from invcompiler.ir.nodes import Function, Param
 from invcompiler.ir.nodes import ParameterKind as Kind
 
 SYNTAX = (
@@ -36,6 +42,7 @@ def read(function: Any) -> Function:
         return _mapped(function, found)
     target = target_of(function)
     captures = Captures()
+    rest_on_rules(target, captures)
     lowering = Lowering(unit_of(target.function, captures), Builder(), {})
     node = lowering.unit.node
     _refuse(lowering, node)
@@ -68,34 +75,14 @@ def _mapped(function: Any, found: Mapped) -> Function:
     """
     within = read(found.fun)
     params = _with_axes(within.params, found.in_axes)
-    captures = Captures()
-    capture = Capture(within.name, function, (), lambda: function)
-    captures.rest_on(capture, function)
-    builder = Builder()
-    args: list[Tree] = []
-    kwargs: list[tuple[str | None, Tree]] = []
-    for param in params:
-        match param.kind:
-            case Kind.VAR_POSITIONAL:
-                args.append(Star(param.var))
-            case Kind.VAR_KEYWORD:
-                kwargs.append((None, param.var))
-            case Kind.KEYWORD_ONLY:
-                kwargs.append((param.var.name, param.var))
-            case _:
-                args.append(param.var)
-    ref = Found(function, within.name, function, capture)
-    result = builder.apply(ref, args, kwargs, span=within.span)
-    block = builder.block(tuple(param.var for param in params), result)
-    return Function(
+    return calling(
+        function,
         within.name,
         params,
-        block,
-        captures=(),
-        depends=tuple(captures.depends.values()),
+        Captures(),
+        source=function,
         span=within.span,
         doc=within.doc,
-        source=function,
     )
 
 

@@ -124,6 +124,12 @@ class Captures:
             self._kept.append(found)
         return self._attributes[key]
 
+    def include(self, function: Function) -> None:
+        """Keep what the reading of another function hoists and rests on."""
+        self.hoisted.update((("of", var), (var, capture)) for var, capture in function.captures)
+        for capture, value in function.depends:
+            self.rest_on(capture, value)
+
     def rest_on(self, capture: Capture, value: Any) -> None:
         key = (capture.name, id(capture.scope), capture.steps)
         self.depends.setdefault(key, (capture, value))

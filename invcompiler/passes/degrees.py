@@ -17,6 +17,7 @@ from invcompiler.schedule.affine import trees_of
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
     Accumulate,
+    ByStatedRule,
     CallInverse,
     Collect,
     Forward,
@@ -114,6 +115,8 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (*values, *_in_coefficients((*offsets, *(c for row in rows for c in row))))
         case CallInverse(sources=sources, known=known):
             return (*sources, *(v for _, tree in known for v in leaves(tree)))
+        case ByStatedRule(output=output, given=given):
+            return (*leaves(output), *leaves(given))
         case InvertLoop(equation=equation, plan=inner):
             return (*equation.outs, *operands(equation), *inner.given)
         case InvertBranch(equation=equation):

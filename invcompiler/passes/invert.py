@@ -29,7 +29,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree, operands
-from invcompiler.passes import assemble, invert_calls, invert_loops
+from invcompiler.passes import assemble, invert_calls, invert_loops, invert_stated
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.log_det import LogDet
 from invcompiler.passes.ops import call, getitem
@@ -41,6 +41,7 @@ from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
     Accumulate,
+    ByStatedRule,
     CallInverse,
     Collect,
     Forward,
@@ -339,6 +340,8 @@ class Emitter:
                 assemble.collect(self, step)
             case CallInverse():
                 self.call_inverse(step)
+            case ByStatedRule():
+                invert_stated.by_stated_rule(self, step)
             case InvertLoop():
                 invert_loops.loop(self, step)
             case InvertBranch():

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from invcompiler.errors import ShapeError
 from invcompiler.ir.nodes import Const, Display, Function, Ref, Tree, Var
+from invcompiler.passes.invert_stated import add_stated_ildj
 from invcompiler.passes.ops import call, tuple_of
 from invcompiler.schedule.callees import arguments
 from invcompiler.schedule.plan import CallInverse
@@ -38,6 +39,8 @@ def call_inverse(emitter: Emitter, step: CallInverse) -> None:
         _add_log_det(emitter, step, ildj)
     solved: Tree = step.solved[0] if len(step.solved) == 1 else tuple_of(step.solved)
     emitter.take_apart(solved, result)
+    if step.ildj is not None and emitter.ildj:
+        add_stated_ildj(emitter, step)
 
 
 def call_forward(emitter: Emitter, step: CallInverse) -> None:
@@ -45,6 +48,8 @@ def call_forward(emitter: Emitter, step: CallInverse) -> None:
     function, has_log_det = _callee(emitter, step)
     if not has_log_det:
         emitter.forward(step.equation)
+        if step.ildj is not None:
+            add_stated_ildj(emitter, step)
         return
     given = _given(emitter, function, step.entered.bound.arguments)
     args, kwargs = arguments(function.params, given)
@@ -69,6 +74,9 @@ def _callee(emitter: Emitter, step: CallInverse) -> tuple[Function, bool]:
     product = replace(emitter.product, inverse=True, as_tuple=False)
     if step.entered.mapping is not None:
         product = replace(product, batch_ndims=_batch_ndims(emitter, step)[0])
+    if step.ildj is not None:
+        plain = replace(product, ildj=False, forward=False)
+        return emitter.inverter.callee(step, plain), False
     function = emitter.inverter.callee(step, product)
     if not product.ildj and not product.forward:
         return function, False

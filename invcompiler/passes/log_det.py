@@ -61,6 +61,14 @@ class LogDet:
         """Add what a callee or a loop contributes: an ILDJ already."""
         self.ildjs.append(ildj)
 
+    def add_stated(self, emitter: Emitter, ildj: Tree, of: Var | None, is_scalar: bool) -> None:
+        """Add an ILDJ that has one number for each element of `of` (None: of an array that has no var)."""
+        if not is_scalar:
+            ildj = _all_summed(emitter, ildj, of, self.batch_ndims)
+        if self.forward:
+            ildj = call(emitter.builder, operator.neg, ildj)
+        self.ildjs.append(ildj)
+
     def add_term(self, term: Term) -> None:
         if _literal(term.value) != 0:
             self.terms.append(term)
@@ -344,6 +352,14 @@ def _leading_shape(emitter: Emitter, term: Term) -> Tree:
         return shape
     stop = Const(-term.core)
     return getitem(emitter.builder, shape, Slice(Const(None), stop, Const(None)))
+
+
+def _all_summed(emitter: Emitter, value: Tree, of: Var | None, batch: int) -> Tree:
+    if of is not None or not batch:
+        return _summed(emitter, value, of, batch, 0)  # type: ignore[arg-type]
+    ndim = attribute(emitter.builder, value, "ndim")
+    axes = call(emitter.builder, tuple, call(emitter.builder, range, Const(batch), ndim))
+    return call(emitter.builder, jnp.sum, value, axis=axes)
 
 
 def _summed(emitter: Emitter, value: Tree, of: Var, batch: int, core: int | None) -> Tree:

@@ -12,7 +12,12 @@ from typing import Any
 import jax
 
 from invcompiler.errors import SourceUnavailableError
-from invcompiler.frontend.callables import is_same_value_wrapper, mapped
+from invcompiler.frontend.callables import (
+    is_same_value_wrapper,
+    is_transparent,
+    mapped,
+    states_inverse,
+)
 from invcompiler.ir.build import as_tree
 from invcompiler.ir.nodes import (
     Apply,
@@ -87,8 +92,8 @@ def callee_of(equation: Apply, context: Context) -> Callee | None:
 
 
 def unwrapped(value: Any) -> Any:
-    """Return the function behind an `@invertible` one."""
-    while getattr(type(value), "__invcompiler_transparent__", False):
+    """Return the function behind an `@invertible` one; a `custom_inverse` stays."""
+    while is_transparent(value) and not states_inverse(value):
         value = value.__wrapped__
     return value
 
@@ -233,7 +238,7 @@ def _method(name: str, args: tuple[Tree, ...], kwargs: Keywords, context: Contex
     spelling = f"{receiver.kind.__name__}.{name}"
     if isinstance(method, staticmethod):
         return Ref(method.__func__, spelling, receiver.kind), args[1:], kwargs
-    if isinstance(unwrapped(method), types.FunctionType):
+    if isinstance(unwrapped(method), types.FunctionType) or states_inverse(method):
         return Ref(unwrapped(method), spelling, receiver.kind), args, kwargs
     return None
 
@@ -275,8 +280,8 @@ def named(function: Function) -> Function:
 
 def is_library(target: Any) -> bool:
     """Whether `target` is a function of JAX's, NumPy's or Python's: rules speak of those, their source is not read."""
-    while hasattr(target, "__wrapped__"):
-        target = target.__wrapped__
+    while hasattr(target, "__wrapped__") or isinstance(target, functools.partial):
+        target = target.func if isinstance(target, functools.partial) else target.__wrapped__
     module = getattr(target, "__module__", None) or ""
     return isinstance(target, type) or module.split(".")[0] in _LIBRARIES
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invcompiler.errors import InvcompilerError, ShapeError
+from invcompiler.frontend.callables import is_transparent
 from invcompiler.ir.nodes import Apply, Method, Ref, Tree, Var
 from invcompiler.ir.walk import leaves
-from invcompiler.schedule import isolate
+from invcompiler.rules.stated import UnaryRule
+from invcompiler.schedule import isolate, stated
 from invcompiler.schedule.callees import callee_of, has_open_arguments, is_library, library_ref
-from invcompiler.schedule.plan import CallInverse, Isolate
+from invcompiler.schedule.plan import ByStatedRule, CallInverse, Isolate
 from invcompiler.schedule.regions import Item
 
 if TYPE_CHECKING:
@@ -20,11 +22,26 @@ if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
 
 
-def invert(solver: Solver, equation: Apply) -> CallInverse | Isolate | None:
+def invert(solver: Solver, equation: Apply) -> CallInverse | ByStatedRule | Isolate | None:
     """Return the step that calls the inverse of the callee, if enough of the call's value is known."""
     outputs = known_outputs(solver, equation)
     if outputs is None:
         return None
+    found = stated.stated(equation, solver.context)
+    if found is None:
+        return _inverse_of_text(solver, equation, outputs)
+    if not isinstance(outputs, Var):
+        return None
+    if isinstance(found.rule, UnaryRule) and found.rule.inverse is None:
+        step = _inverse_of_text(solver, equation, outputs)
+        return replace(step, ildj=found.rule.ildj) if isinstance(step, CallInverse) else step
+    return stated.invert(solver, equation, found)
+
+
+def _inverse_of_text(
+    solver: Solver, equation: Apply, outputs: Var | dict[Any, Var]
+) -> CallInverse | Isolate | None:
+    """Return the step that calls the inverse that the text of the callee gives."""
     for entered in solver.context.enter(solver.context, equation, solver.known):
         step = _entered(solver, equation, entered, outputs)
         if step is not None:
@@ -55,13 +72,23 @@ def _entered(
 
 def _by_value(solver: Solver, equation: Apply) -> Isolate | None:
     """Isolate the operand of a library's function that is met as a value: an activation that is passed in."""
-    if not isinstance(equation.fn, Var | Method):
+    if not isinstance(equation.fn, Var | Method) and not _is_wrapped(equation.fn):
         return None
     callee = callee_of(equation, solver.context)
     if callee is None or callee.mapping is not None or not hasattr(callee.fn, "value"):
         return None
-    fn = library_ref(callee.fn.value, callee.fn.spelling)
+    fn = library_ref(_within(callee.fn.value), callee.fn.spelling)
     return isolate.whole(solver, replace(equation, fn=fn, args=callee.args, kwargs=callee.kwargs))
+
+
+def _is_wrapped(fn: Any) -> bool:
+    return isinstance(fn, Ref) and is_transparent(fn.value)
+
+
+def _within(fn: Any) -> Any:
+    while is_transparent(fn):
+        fn = fn.__wrapped__
+    return fn
 
 
 def _deferred(solver: Solver, equation: Apply) -> None:

@@ -16,6 +16,7 @@ from invcompiler.ir.interval import REAL, Interval
 from invcompiler.ir.nodes import (
     Apply,
     Capture,
+    Closure,
     Const,
     Display,
     Equation,
@@ -36,6 +37,7 @@ from invcompiler.schedule.plan import Plan
 from invcompiler.schedule.solve import solve
 from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
 from invcompiler.schedule.spread import applications, spread_arguments
+from invcompiler.schedule.stated import stated_function
 from invcompiler.schedule.unroll import unroll_functions
 
 Selection = tuple[Any, ...] | None
@@ -242,7 +244,7 @@ class Session:
     def _enter(self, context: Context, equation: Apply, known: Container[Var]) -> Iterator[Entered]:
         """Yield the ways in which a call can be entered: with the functions among its arguments as they are, and in place."""
         callee = callee_of(equation, context)
-        function = None if callee is None else function_of(callee.fn, self.prepare)
+        function = None if callee is None else function_of(self._text(callee), self.prepare)
         if callee is not None and function is None:
             function = library_call(callee)
         if callee is None or function is None:
@@ -258,6 +260,17 @@ class Session:
             )
             if bound is not None:
                 yield Entered(self, bound, callee, context, equation)
+
+    def _text(self, callee: Callee) -> Ref | Closure:
+        """Return the function that a call enters: of one whose inverse is stated the text, unless `jax.vmap` runs it."""
+        fn = callee.fn
+        if not isinstance(fn, Ref) or callee.mapping is not None:
+            return fn
+        function = stated_function(fn.value)
+        if function is None:
+            return fn
+        self.prepare(function)  # so that what is made rests on the rule
+        return Ref(function.__wrapped__, fn.spelling)
 
 
 class _Everything:

@@ -6,12 +6,15 @@ A `Plan` is a value that can be printed and tested; the passes that emit code ar
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Union
 
-from invcompiler.ir.nodes import Apply, Branch, Equation, Loop, Tree, Var
+from invcompiler.ir.nodes import Apply, Branch, Display, Equation, Loop, Tree, Var
+from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import InverseRule
+from invcompiler.rules.stated import GeneralRule, UnaryRule
 from invcompiler.schedule.regions import Form, Piece, Region, View
 
 
@@ -134,7 +137,7 @@ class CallInverse:
     """Call the inverse of a function that the program calls.
 
     `unknown` are the parameters that it recovers, `solved` the vars that take them; `known` gives the other parameters.
-    `sources` hold the call's value, or the items `selection` of it.
+    `sources` hold the call's value, or the items `selection` of it. `ildj`: what its author stated of the log-det, if anything.
     """
 
     equation: Apply
@@ -144,10 +147,33 @@ class CallInverse:
     known: tuple[tuple[Var, Tree], ...]
     selection: tuple[Any, ...] | None
     sources: tuple[Var, ...]
+    ildj: Callable[[Any], Any] | None = None
 
     @property
     def solves(self) -> tuple[Var, ...]:
         return self.solved
+
+
+@dataclass(frozen=True, eq=False)
+class ByStatedRule:
+    """Recover arguments of a call by the rule that the author of the function stated with `inv.custom_inverse`.
+
+    `output` is the value of the call and `given` the tuple of its arguments, `Const(None)` at each leaf that is unknown; `recovered`
+    is of the structure of `given`, with the vars that are recovered, and `Const(None)` everywhere else. `is_all`: no argument stays unknown.
+    """
+
+    equation: Apply
+    rule: UnaryRule | GeneralRule
+    name: str
+    output: Tree
+    given: Display
+    recovered: Display
+    is_all: bool
+    outcome: Any = None  # of the trial
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return tuple(leaves(self.recovered))
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +221,7 @@ Step = Union[
     Accumulate,
     Collect,
     CallInverse,
+    ByStatedRule,
     InvertLoop,
     InvertBranch,
 ]

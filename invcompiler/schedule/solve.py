@@ -19,11 +19,20 @@ from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Var
 from invcompiler.ir.walk import operands
 from invcompiler.rules import indexed
 from invcompiler.rules.canonical import Call
-from invcompiler.schedule import affine, blocked, calls, isolate, loops, views
+from invcompiler.schedule import affine, blocked, calls, isolate, loops, stated, views
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.counting import counted_once
 from invcompiler.schedule.cover import covers, region_within
-from invcompiler.schedule.plan import Accumulate, Forward, Join, Plan, Read, ShapeQuery, Step
+from invcompiler.schedule.plan import (
+    Accumulate,
+    ByStatedRule,
+    Forward,
+    Join,
+    Plan,
+    Read,
+    ShapeQuery,
+    Step,
+)
 from invcompiler.schedule.regions import Agreement, Masked, Piece, View
 
 
@@ -85,7 +94,7 @@ class Solver:
             self.settle()
             if all(target in self.known for target in targets):
                 return
-            if not self.collect() and not self.poll():
+            if not self.collect() and not self.poll() and not self.ask():
                 return
 
     def settle(self) -> None:
@@ -255,7 +264,8 @@ class Solver:
             case _:
                 step = None
         if step is not None:
-            self.used.add(equation)
+            if not isinstance(step, ByStatedRule) or step.is_all:
+                self.used.add(equation)
             self.take(step)
 
     def collect(self) -> bool:
@@ -274,6 +284,18 @@ class Solver:
             self.used.add(step.equation)
             self.take(step)
         return bool(steps)
+
+    def ask(self) -> bool:
+        """Ask stated rules what they recover from a part of the output; say whether one did."""
+        for equation in self.graph.equations:
+            if not isinstance(equation, Apply) or equation in self.used:
+                continue
+            items = calls.known_outputs(self, equation)
+            step = stated.invert_partly(self, equation, items) if isinstance(items, dict) else None
+            if step is not None:
+                self.take(step)
+                return True
+        return False
 
     def shape_query(self, equation: Apply) -> ShapeQuery | None:
         unknown = [var for var in operands(equation) if var not in self.known]

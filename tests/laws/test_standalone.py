@@ -68,6 +68,7 @@ UNNAMED = {
     "closures.attribute_of_object",
     "closures.cell_of_functions",
     "closures.default_array",
+    "custom.method_of_an_object",
 }
 
 

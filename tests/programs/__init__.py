@@ -16,6 +16,7 @@ THEMES = [
     "conditioners",
     "containers",
     "coupling",
+    "custom",
     "domains",
     "dtypes",
     "elementwise",
