@@ -71,7 +71,9 @@ class Invertible:
 
     def explain(self) -> str:
         """Return the report of `inv.explain`."""
-        return api.explain(self.__wrapped__, self._options.get("argnums", 0))
+        options = self._options
+        argnums, numeric = options.get("argnums", 0), options.get("numeric", False)
+        return api.explain(self.__wrapped__, argnums, numeric=numeric)
 
     def __repr__(self) -> str:
         return f"<invertible {self.__wrapped__!r}>"

@@ -34,6 +34,7 @@ from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.invert import Emitter
 from invcompiler.passes.invert_calls import call_forward
 from invcompiler.passes.invert_loops import arange, typed_zero
+from invcompiler.passes.iterate import add_log_det
 from invcompiler.passes.ops import call, tuple_of
 from invcompiler.passes.rename import with_names
 from invcompiler.schedule.plan import (
@@ -42,6 +43,7 @@ from invcompiler.schedule.plan import (
     InvertBranch,
     InvertLoop,
     Isolate,
+    Numeric,
     Plan,
     Step,
 )
@@ -107,6 +109,8 @@ class ForwardEmitter(Emitter):
                 self._add_rule(step)
             case Collect():
                 add_determinant(self, step)
+            case Numeric():
+                add_log_det(self, step)
 
     def _add_rule(self, step: Isolate) -> None:
         """Add the term of a step, whose vars may stand for values that are right in a region only: they are not kept."""

@@ -31,6 +31,7 @@ from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree
 from invcompiler.passes import assemble, invert_calls, invert_loops
 from invcompiler.passes.docstrings import docstring
+from invcompiler.passes.iterate import iterate
 from invcompiler.passes.log_det import LogDet
 from invcompiler.passes.ops import call, getitem
 from invcompiler.passes.rename import refreshed, with_names
@@ -48,6 +49,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    Numeric,
     Plan,
     Read,
     ShapeQuery,
@@ -84,6 +86,7 @@ class Inverter:
     product: Product
     finish: Callable[[Function, Any], Function]
     made: dict[Hashable, Function] = field(default_factory=dict)
+    parts: dict[Hashable, Function] = field(default_factory=dict)
     _shared: dict[Hashable, Function] = field(default_factory=dict)
     _writing: dict[Hashable, Recursion] = field(default_factory=dict)
     _recursive: dict[Recursion, Function] = field(default_factory=dict)
@@ -340,6 +343,8 @@ class Emitter:
                 invert_loops.loop(self, step)
             case InvertBranch():
                 invert_loops.branch(self, step)
+            case Numeric():
+                iterate(self, step)
 
     def forward(self, equation: Any) -> None:
         mapped = map_operands(self._of, equation)
