@@ -161,12 +161,14 @@ def source(obj: Any) -> str:
     return text
 
 
-def explain(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> str:
+def explain(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, numeric: bool = False
+) -> str:
     """Return a report of how `f` is inverted: for each line of the user's, what is known when, and by which rule.
 
-    Where `f` cannot be inverted, the report ends in the error that says why.
+    Where `f` cannot be inverted, the report ends in the error that says why. `numeric` allows iterative code, as for `inverse`.
     """
-    request = checked(f, argnums, None, None, False, 0, _INVERSE)
+    request = checked(f, argnums, None, None, numeric, 0, _INVERSE)
     return report(InverseMaker(request, _generated))
 
 

@@ -76,7 +76,8 @@ class Invertible:
 
     def explain(self) -> str:
         """Return the report of `inv.explain`."""
-        return api.explain(self.__wrapped__, self.options.get("argnums", 0))
+        argnums, numeric = self.options.get("argnums", 0), self.options.get("numeric", False)
+        return api.explain(self.__wrapped__, argnums, numeric=numeric)
 
     def __repr__(self) -> str:
         return f"<invertible {self.__wrapped__!r}>"

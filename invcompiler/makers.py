@@ -215,7 +215,12 @@ class InverseMaker:
 
     def _compile(self, facts: Facts, product: Product | None = None) -> Program:
         compilation = compile_inverse(
-            self.function, self.unknown, facts, self.declared, product or self.request.product
+            self.function,
+            self.unknown,
+            facts,
+            self.declared,
+            product or self.request.product,
+            self.request.numeric,
         )
         return self._program(compilation)
 

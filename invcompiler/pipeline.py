@@ -10,6 +10,12 @@ import numpy as np
 
 from invcompiler.assumptions import assume
 from invcompiler.debugging import IDENTITIES
+from invcompiler.errors import (
+    BranchError,
+    EntangledError,
+    InformationDroppedError,
+    NoRuleError,
+)
 from invcompiler.frontend import calling_stated, read
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
@@ -74,11 +80,20 @@ def compile_inverse(
     facts: Facts,
     declared: Mapping[Var, Interval],
     product: Product,
+    numeric: bool = False,
 ) -> Compilation:
-    """Return `g(y, *known)`; raise an InvcompilerError that says why there is none."""
+    """Return `g(y, *known)`; raise an InvcompilerError that says why there is none.
+
+    `numeric` allows iterative code where there is no closed form.
+    """
     reader = Reader({id(function.source): function})
-    session = _session(reader)
-    plan = session.plan(function, unknown, facts, declared)
+    session = _session(reader, numeric)
+    try:
+        plan = session.plan(function, unknown, facts, declared)
+    except (EntangledError, NoRuleError, BranchError, InformationDroppedError) as error:
+        if not numeric and _is_iterated(function, unknown, facts, declared):
+            error.hint = f"pass `numeric=True` to solve it by iteration, or {error.hint}"
+        raise
     if product.ildj:
         check_degrees(plan)
         if product.batch_ndims:
@@ -88,8 +103,19 @@ def compile_inverse(
     return Compilation(inverse, rests_on, tuple(session.relied))
 
 
-def _session(reader: Reader) -> Session:
-    return Session(reader, _intervals, _recognised, show_structures, waits_for_structure)
+def _is_iterated(
+    function: Function,
+    unknown: tuple[Var, ...],
+    facts: Facts,
+    declared: Mapping[Var, Interval],
+) -> bool:
+    """Whether there is an inverse if iterative code is allowed."""
+    session = _session(Reader({id(function.source): function}), numeric=True)
+    return isinstance(session.planned(function, unknown, facts, declared, None), FunctionPlan)
+
+
+def _session(reader: Reader, numeric: bool = False) -> Session:
+    return Session(reader, _intervals, _recognised, show_structures, waits_for_structure, numeric)
 
 
 def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:
@@ -105,9 +131,10 @@ def plan_of(
     unknown: tuple[Var, ...],
     facts: Facts,
     declared: Mapping[Var, Interval],
+    numeric: bool = False,
 ) -> FunctionPlan:
     """Return the plan of an inverse; raise an InvcompilerError that says why there is none."""
-    return _session(Reader({id(function.source): function})).plan(
+    return _session(Reader({id(function.source): function}), numeric).plan(
         function, unknown, facts, declared
     )
 

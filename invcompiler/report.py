@@ -22,6 +22,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    Numeric,
     Plan,
     Read,
     ShapeQuery,
@@ -40,7 +41,9 @@ def report(maker: Any) -> str:
         + (f", given {', '.join(map(str, known))}" if known else "")
     ]
     try:
-        plan = plan_of(function, maker.unknown, facts, maker.declared)
+        plan = plan_of(
+            function, maker.unknown, facts, maker.declared, numeric=maker.request.numeric
+        )
     except InvcompilerError as error:
         return "\n".join([*lines, "", str(error)])
     return "\n".join([*lines, *_function(plan, set())])
@@ -118,6 +121,8 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names(step.solved), "by the loop run in reverse", equation.span
         case InvertBranch(equation=equation):
             return _names(step.solved), "by the inverse of the branch taken", equation.span
+        case Numeric(equation=equation, iteration=iteration):
+            return _names(step.solves), f"by {iteration.value}", equation.span
 
 
 def _names(vars_: Iterable[Var]) -> str:

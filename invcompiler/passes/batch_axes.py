@@ -24,6 +24,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    Numeric,
     Plan,
     Read,
     Step,
@@ -67,6 +68,9 @@ def keeps_batch(step: Step, context: Context, batch: int) -> bool:
             return all(_is_behind(piece.region, rank, batch) for piece in pieces)
         case Accumulate(whole=whole, axis=axis):
             return _axis_behind(axis, context.facts.rank(whole), batch)
+        case Numeric(axes=axes, unknown=unknown):
+            rank = context.facts.rank(unknown)
+            return axes is not None and (rank is None or rank - axes >= batch)
         case InvertLoop(items=items):
             return not any(context.facts.rank(container) is not None for _, container in items)
         case _:

@@ -25,6 +25,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    Numeric,
     Read,
     ShapeQuery,
     Step,
@@ -121,6 +122,8 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (*equation.outs, *operands(equation), *inner.given)
         case InvertBranch(equation=equation):
             return (*equation.outs, *operands(equation))
+        case Numeric(value=value, known=known):
+            return (value, *known)
 
 
 def _in_coefficients(coefficients: tuple) -> list[Var]:

@@ -28,13 +28,13 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import map_iter
+from invcompiler.passes import invert_stated, iterate
 from invcompiler.passes.affine_code import add_determinant
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.invert import Emitter
 from invcompiler.passes.invert_calls import call_forward
 from invcompiler.passes.invert_loops import arange, typed_zero
-from invcompiler.passes.invert_stated import add_log_det
 from invcompiler.passes.ops import call, tuple_of
 from invcompiler.passes.rename import with_names
 from invcompiler.schedule.plan import (
@@ -44,6 +44,7 @@ from invcompiler.schedule.plan import (
     InvertBranch,
     InvertLoop,
     Isolate,
+    Numeric,
     Plan,
     Step,
 )
@@ -110,7 +111,9 @@ class ForwardEmitter(Emitter):
             case Collect():
                 add_determinant(self, step)
             case ByStatedRule():
-                add_log_det(self, step)
+                invert_stated.add_log_det(self, step)
+            case Numeric():
+                iterate.add_log_det(self, step)
 
     def _add_rule(self, step: Isolate) -> None:
         """Add the term of a step, whose vars may stand for values that are right in a region only: they are not kept."""

@@ -31,6 +31,7 @@ from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree, operands
 from invcompiler.passes import assemble, invert_calls, invert_loops, invert_stated
 from invcompiler.passes.docstrings import docstring
+from invcompiler.passes.iterate import iterate
 from invcompiler.passes.log_det import LogDet
 from invcompiler.passes.ops import call, getitem
 from invcompiler.passes.rename import refreshed, with_names
@@ -49,6 +50,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    Numeric,
     Plan,
     Read,
     ShapeQuery,
@@ -87,6 +89,7 @@ class Inverter:
     product: Product
     finish: Callable[[Function, Any], Function]
     made: dict[Hashable, Function] = field(default_factory=dict)
+    parts: dict[Hashable, Function] = field(default_factory=dict)
     _shared: dict[Hashable, Function] = field(default_factory=dict)
     _writing: dict[Hashable, Recursion] = field(default_factory=dict)
     _recursive: dict[Recursion, Function] = field(default_factory=dict)
@@ -346,6 +349,8 @@ class Emitter:
                 invert_loops.loop(self, step)
             case InvertBranch():
                 invert_loops.branch(self, step)
+            case Numeric():
+                iterate(self, step)
 
     def forward(self, equation: Any) -> None:
         read = frozenset(operands(equation))  # what a loop or branch binds inside stays

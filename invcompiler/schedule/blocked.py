@@ -35,6 +35,7 @@ from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import Refusal
 from invcompiler.schedule.isolate import Branching
+from invcompiler.schedule.not_iterated import NotIterated
 from invcompiler.schedule.parts import parts_of
 from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permuted, Region, Span1
 from invcompiler.schedule.views import is_shape_query
@@ -108,6 +109,8 @@ def _at(solver: Solver, equation: Equation, missing: list[Var]) -> InvcompilerEr
     facts |= {"span": equation.span, "reason": _subject(solver, missing)}
     refusal = solver.refusals.get(equation)
     match refusal:
+        case NotIterated():
+            return _not_iterated(refusal, facts)
         case InvcompilerError() if not isinstance(equation, Loop):
             return _from_inside(refusal, equation)
         case Branching():
@@ -135,6 +138,11 @@ def _refused(refusal: Refusal, facts: dict) -> InversionError:
     )
     unknown_inverse = refusal.reason.startswith("its inverse is not known")
     return (NoRuleError if unknown_inverse else InformationDroppedError)(**facts)
+
+
+def _not_iterated(refusal: NotIterated, facts: dict) -> InversionError:
+    facts["label"], facts["hint"] = refusal.reason, refusal.hint
+    return ShapeError(**facts) if refusal.waits else EntangledError(**facts)
 
 
 def _loop(solver: Solver, equation: Loop, facts: dict) -> InversionError:

@@ -58,6 +58,9 @@ class Context:
     enter: Callable[..., Any]
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
     runtime_masks: bool = False  # take `m` for a mask where the text has `1 - m` too
+    numeric: bool = False  # allow iterative code where there is no closed form
+    look_into: Callable[..., Any] = lambda context, part: None
+    """What is known of a part of the function, with the functions that it calls written out: `numeric.Seen`."""
     defining: dict[Var, Equation] = field(default_factory=dict)
     waits: Callable[[Equation], bool] = lambda equation: False
     """Whether a call is one that can be understood as soon as the structure of its operands is known."""

@@ -5,16 +5,18 @@ One `Session` plans one product: each function is planned once for each pattern 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterator, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from invcompiler.errors import EntangledError, InvcompilerError
+from invcompiler.ir.build import Builder
 from invcompiler.ir.interval import REAL, Interval
 from invcompiler.ir.nodes import (
     Apply,
+    Block,
     Capture,
     Closure,
     Const,
@@ -26,13 +28,14 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.walk import leaves
+from invcompiler.ir.walk import leaves, map_tree
 from invcompiler.schedule import mapping
 from invcompiler.schedule.abstract import Abstract, Items, container, join
 from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of, library_call
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.loop_items import show_items
+from invcompiler.schedule.numeric import Part, Seen
 from invcompiler.schedule.plan import Plan
 from invcompiler.schedule.solve import solve
 from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
@@ -43,6 +46,7 @@ from invcompiler.schedule.unroll import unroll_functions
 Selection = tuple[Any, ...] | None
 
 _FAR = 3  # calls within calls that are looked into for the range of a value
+_FURTHEST_PART = 10  # calls within calls that are written out to see what a part does
 _DEEPEST = 30  # calls within calls of one function that take a structure of their own each
 
 
@@ -71,6 +75,7 @@ class Session:
     recognise: Callable[[Function, tuple[Var, ...]], Function] = lambda function, _: function
     show: Callable[[Function, Facts, tuple[Var, ...]], tuple[Function, Facts]] = spread_arguments
     waits: Callable[[Equation], bool] = lambda equation: False
+    numeric: bool = False
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
     _specialise: Specialiser = field(default_factory=Specialiser)
     _plans: dict[Hashable, FunctionPlan | InvcompilerError | None] = field(default_factory=dict)
@@ -181,6 +186,8 @@ class Session:
             function.body.result,
             self._enter,
             self.relied,
+            numeric=self.numeric,
+            look_into=self._look_into_part,
             waits=self.waits,
         )
         if not facts.is_concrete:
@@ -240,6 +247,80 @@ class Session:
         inner = Context(function, facts, {}, frozenset(unknown), result, self._enter, self.relied)
         ranges = self._ranges(inner, depth + 1)
         return self.intervals_of(function, facts, declared, ranges).get(result)
+
+    def _look_into_part(self, context: Context, part: Part) -> Seen:
+        """Return a part of a program with the functions that it calls written out, and what is known of its values."""
+        function = part.function
+        operands = (part.unknown, *part.known)
+        call = Apply(part.value, Ref(function, function.name), operands)
+        inner = self._inner(context, function, operands)
+        written = replace(function, body=self._written_out(inner, function, _FURTHEST_PART))
+        written_call = replace(call, fn=Ref(written, written.name))
+        facts = context.facts.of_call(written_call, written, (written.params[0].var,))
+        declared = {
+            p.var: found
+            for p, var in zip(written.params, operands, strict=True)
+            if (found := context.interval(var)) != REAL
+        }
+        return Seen(written, facts, self.intervals_of(written, facts, declared, None))
+
+    def _inner(self, context: Context, function: Function, operands: Iterable[Tree]) -> Context:
+        """Return what is to be asked about a part of the function of `context`, or about a function that it calls."""
+        call = Apply(Var(), Ref(function, function.name), tuple(operands))
+        unknown = tuple(
+            p.var
+            for p, tree in zip(function.params, operands, strict=True)
+            if any(var in context.tainted for var in leaves(tree))
+        )
+        facts = context.facts.of_call(call, function, unknown)
+        result = function.body.result
+        inner = Context(
+            function,
+            facts,
+            {},
+            frozenset(unknown),
+            result,
+            self._enter,
+            self.relied,
+            waits=self.waits,
+        )
+        inner.defining.update({out: e for e in function.body.equations for out in e.outs})
+        return inner
+
+    def _written_out(self, context: Context, function: Function, depth: int) -> Block:
+        builder = Builder()
+        result = self._write(builder, context, function, {}, depth)
+        return builder.block((), result)
+
+    def _write(
+        self,
+        builder: Builder,
+        context: Context,
+        function: Function,
+        given: Mapping[Var, Tree],
+        depth: int,
+    ) -> Tree:
+        """Write the equations of a function, and those of the functions that it calls in the place of the calls."""
+        values = dict(given)
+        for equation in function.body.equations:
+            entered = None
+            if depth and isinstance(equation, Apply) and equation.out in context.tainted:
+                entered = self._looked_into(context, equation)
+            if entered is not None and entered.mapping is None:
+                bound = entered.bound.arguments
+                callee = entered.function
+                inner = self._inner(
+                    context, callee, [bound.get(p.var, Const(None)) for p in callee.params]
+                )
+                arguments = {p: map_tree(lambda v: values.get(v, v), t) for p, t in bound.items()}
+                assert isinstance(equation, Apply)
+                values[equation.out] = self._write(builder, inner, callee, arguments, depth - 1)
+                continue
+            block = Block((), (equation,), Display(tuple, equation.outs))
+            found = builder.inline_block(block, values)
+            assert isinstance(found, Display)
+            values.update(zip(equation.outs, found.items, strict=True))
+        return map_tree(lambda v: values.get(v, v), function.body.result)
 
     def _enter(self, context: Context, equation: Apply, known: Container[Var]) -> Iterator[Entered]:
         """Yield the ways in which a call can be entered: with the functions among its arguments as they are, and in place."""

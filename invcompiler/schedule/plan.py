@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Union
 
-from invcompiler.ir.nodes import Apply, Branch, Display, Equation, Loop, Tree, Var
+from invcompiler.ir.interval import Interval
+from invcompiler.ir.nodes import Apply, Branch, Display, Equation, Function, Loop, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import InverseRule
 from invcompiler.rules.stated import GeneralRule, UnaryRule
 from invcompiler.schedule.regions import Form, Piece, Region, View
+from invcompiler.schedule.slopes import Monotone
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,6 +214,38 @@ class InvertBranch:
         return self.solved
 
 
+class Iteration(enum.Enum):
+    """How a part of a program without a closed form is solved."""
+
+    MONOTONE = "Newton's method within a bracket"
+    RESIDUAL = "Banach's iteration"
+    DENSE = "Newton's method"
+
+
+@dataclass(frozen=True, eq=False)
+class Numeric:
+    """Recover `unknown` from `value`, which `part` computes from it and from `known`, by iteration.
+
+    `part` takes them in this order. It mixes the last `axes` axes of the unknown (0: it acts element by element; None: all of them).
+    `monotone` says how a MONOTONE part is so, on `interval`; `sign` how often a RESIDUAL one has the unknown as a term, 1 or -1.
+    """
+
+    equation: Equation
+    unknown: Var
+    value: Var
+    part: Function
+    known: tuple[Var, ...]
+    iteration: Iteration
+    axes: int | None
+    interval: Interval
+    monotone: Monotone | None = None
+    sign: int = 1
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.unknown,)
+
+
 Step = Union[
     Forward,
     ShapeQuery,
@@ -224,6 +258,7 @@ Step = Union[
     ByStatedRule,
     InvertLoop,
     InvertBranch,
+    Numeric,
 ]
 
 

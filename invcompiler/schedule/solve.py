@@ -19,7 +19,7 @@ from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Var
 from invcompiler.ir.walk import operands
 from invcompiler.rules import indexed
 from invcompiler.rules.canonical import Call
-from invcompiler.schedule import affine, blocked, calls, isolate, loops, stated, views
+from invcompiler.schedule import affine, blocked, calls, isolate, loops, numeric, stated, views
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.counting import counted_once
 from invcompiler.schedule.cover import covers, region_within
@@ -45,15 +45,21 @@ def solve(block: Block, given: Iterable[Var], targets: Iterable[Var], context: C
         again = _solved(block, given, targets, context)
         context.runtime_masks = not again.misses(targets)
         solver = again if context.runtime_masks else solver
+    if solver.misses(targets) and context.numeric:
+        solver = _solved(block, given, targets, context, numeric=True)
     if solver.misses(targets):
         raise blocked.explain(solver, solver.misses(targets))
     return Plan(given, counted_once(solver.steps), targets)
 
 
 def _solved(
-    block: Block, given: tuple[Var, ...], targets: tuple[Var, ...], context: Context
+    block: Block,
+    given: tuple[Var, ...],
+    targets: tuple[Var, ...],
+    context: Context,
+    numeric: bool = False,
 ) -> Solver:
-    solver = Solver(block, given, context)
+    solver = Solver(block, given, context, numeric)
     solver.run(targets)
     return solver
 
@@ -65,6 +71,7 @@ class Solver:
     block: Block
     given: tuple[Var, ...]
     context: Context
+    numeric: bool = False  # iterate where nothing else helps
     known: set[Var] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
     pieces: dict[Var, list[Piece]] = field(default_factory=dict)
@@ -94,7 +101,7 @@ class Solver:
             self.settle()
             if all(target in self.known for target in targets):
                 return
-            if not self.collect() and not self.poll() and not self.ask():
+            if not (self.collect() or self.poll() or self.ask() or self.iterate()):
                 return
 
     def settle(self) -> None:
@@ -271,6 +278,14 @@ class Solver:
     def collect(self) -> bool:
         """Solve a small linear system of values that stay entangled; say whether one was found."""
         step = affine.collect(self)
+        if step is None:
+            return False
+        self.take(step)
+        return True
+
+    def iterate(self) -> bool:
+        """Solve the part of the program that is in the way by iteration, if that was asked for; say whether there is one."""
+        step = numeric.iterate(self) if self.numeric else None
         if step is None:
             return False
         self.take(step)
