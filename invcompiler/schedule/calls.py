@@ -25,7 +25,7 @@ def invert(solver: Solver, equation: Apply) -> CallInverse | Isolate | None:
     outputs = known_outputs(solver, equation)
     if outputs is None:
         return None
-    for entered in solver.context.enter(solver.context, equation, solver.known):
+    for entered in solver.entered(equation):
         step = _entered(solver, equation, entered, outputs)
         if step is not None:
             solver.refusals.pop(equation, None)
