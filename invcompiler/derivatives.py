@@ -725,12 +725,18 @@ def _is_number(leaf: Any) -> bool:
     return isinstance(leaf, int | float | complex) and not isinstance(leaf, bool)
 
 
-def _compiled(program: Program, maker: Maker, can_jit: bool) -> _Compiled:
+def pair_of(program: Program) -> tuple[Callable, Callable]:
+    """Return `f_fwd` and `f_bwd` of the module of a program that calls the two."""
     calls = [e.fn for e in program.function.body.equations if isinstance(e, Apply)]
     names = [
         fn.value.name for fn in calls if isinstance(fn, Ref) and isinstance(fn.value, Function)
     ]
     fwd, bwd = (_with_objects(getattr(program.module, name), program) for name in names)
+    return fwd, bwd
+
+
+def _compiled(program: Program, maker: Maker, can_jit: bool) -> _Compiled:
+    fwd, bwd = pair_of(program)
     needs = inspect.signature(fwd).parameters
     captures = {name: c for name, c in program.text.captures if name in needs}
     run = _static_jit(fwd) if can_jit else fwd

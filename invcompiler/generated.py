@@ -310,7 +310,7 @@ def _parted(leaves: list) -> tuple[list, Hashable]:
 
 def _signature(leaf: Any) -> Hashable:
     if isinstance(leaf, jax.Array):
-        return (leaf.shape, leaf.dtype, leaf.weak_type)
+        return (leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False))  # keys have none
     if isinstance(leaf, np.ndarray | np.generic) and is_traced(leaf):
         return (leaf.shape, leaf.dtype)
     if isinstance(leaf, float | complex):

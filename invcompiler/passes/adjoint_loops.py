@@ -128,9 +128,9 @@ def _back(walk: Walk, inner: Walk, loop: Loop) -> Back:
     outer = tuple(var for var in free_vars(body) if walk.active(var) and _is_value(walk, var))
     emit = inner.forward.nested()
     cots = Cotangents(emit, walk.active)
-    carried_bars = tuple(_carried_bar(emit, body.params[i], results[i]) for i in carried)
-    outer_bars = tuple(_bar(emit, var) for var in outer)
-    collected_bars = tuple(_bar(emit, _var(results[j])) for j in collected)
+    carried_bars = tuple(carried_bar(emit, body.params[i], results[i]) for i in carried)
+    outer_bars = tuple(bar_like(emit, var) for var in outer)
+    collected_bars = tuple(bar_like(emit, _var(results[j])) for j in collected)
     cots.bars.update(zip(outer, outer_bars, strict=True))
     for number, bar in zip((*carried, *collected), (*carried_bars, *collected_bars), strict=True):
         cots.give(results[number], bar)
@@ -139,14 +139,14 @@ def _back(walk: Walk, inner: Walk, loop: Loop) -> Back:
     result = (
         *(whole(body.params[i]) for i in carried),
         *(whole(var) for var in outer),
-        *(_item_bar(loop, i - n, whole(body.params[i])) for i in items),
+        *(item_bar(loop, i - n, whole(body.params[i])) for i in items),
     )
     block = emit.block((), Display(tuple, result))
     bars = (carried_bars, outer_bars, collected_bars)
     return Back(carried, outer, collected, items, *bars, block, walk.at_hand)
 
 
-def _item_bar(loop: Loop, place: int, bar: Tree) -> Tree:
+def item_bar(loop: Loop, place: int, bar: Tree) -> Tree:
     """Return what is collected for an item: of a dict's key and value, the value's cotangent."""
     if loop.kind in _PYTHON and view(loop, place) == "items":
         if not isinstance(bar, Display):
@@ -183,7 +183,7 @@ def _var(tree: Tree) -> Var | None:
     return tree if isinstance(tree, Var) else None
 
 
-def _carried_bar(emit: Emission, param: Var, result: Tree) -> Var:
+def carried_bar(emit: Emission, param: Var, result: Tree) -> Var:
     """Return the param for the cotangent of what a step hands on, called after what it is given."""
     bar = Var(bar_name(param))
     if isinstance(result, Var):
@@ -191,7 +191,7 @@ def _carried_bar(emit: Emission, param: Var, result: Tree) -> Var:
     return bar
 
 
-def _bar(emit: Emission, var: Var | None) -> Var:
+def bar_like(emit: Emission, var: Var | None) -> Var:
     bar = Var(bar_name(var))
     if var is not None:
         emit.avals.alike(bar, var)
@@ -209,13 +209,13 @@ def _forward(emit: Emission, inner: Emission, loop: Loop, kept: Kept) -> tuple[V
     pairs = zip(result.items[n:], loop.outs[n:], strict=True)
     collected = {item: out for item, out in pairs if isinstance(item, Var)}
     new = [var for var in kept.residuals if var not in collected]
-    stacks = {var: Var(_plural(var.name)) for var in new}
+    stacks = {var: Var(plural(var.name)) for var in new}
     body = Block(loop.body.params, tuple(inner.equations), Display(tuple, (*result.items, *new)))
-    emit.keep(_collecting(emit, replace(loop, outs=(*loop.outs, *stacks.values()), body=body), new))
+    emit.keep(collecting(emit, replace(loop, outs=(*loop.outs, *stacks.values()), body=body), new))
     return tuple(stacks.get(var) or collected[var] for var in kept.residuals)
 
 
-def _collecting(emit: Emission, loop: Loop, new: list[Var]) -> Loop:
+def collecting(emit: Emission, loop: Loop, new: list[Var]) -> Loop:
     """Return `loop` as a kind that can collect `new` values."""
     if new and loop.kind is LoopKind.FORI:
         counted = _counted(emit, loop.iterable)
@@ -234,7 +234,7 @@ def _counted(emit: Emission, part: Iter | None) -> Iter:
     return Each(emit.call(jnp.arange, *bounds))
 
 
-def _plural(name: str | None) -> str | None:
+def plural(name: str | None) -> str | None:
     if name is None:
         return None
     return f"all_{name}" if name.endswith("s") or name in ("a", "i") else f"{name}s"
@@ -262,8 +262,8 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
         back.block.result,
     )
     names = [loop.body.params[i] for i in back.carried] + list(back.outer)
-    outs = [_bar(emit, var) for var in names]
-    gathered = [Var(_plural(bar_name(loop.body.params[i]))) for i in back.items]
+    outs = [bar_like(emit, var) for var in names]
+    gathered = [Var(plural(bar_name(loop.body.params[i]))) for i in back.items]
     kind = _kind(loop, bool(outs))
     new = Loop(
         kind,
@@ -281,7 +281,7 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
     sources = item_trees(loop)
     for number, var in zip(back.items, gathered, strict=True):
         tree = sources[number - n]
-        cots.give(tree, _regrouped(emit, loop, tree, number - n, var, sequential))
+        cots.give(tree, regrouped(emit, loop, tree, number - n, var, sequential))
 
 
 def _kind(loop: Loop, carries: bool) -> LoopKind:
@@ -436,7 +436,7 @@ def _end(emit: Emission, iterable: Enumerate) -> Tree:
     return emit.apply(reference(operator.add), (iterable.start, length))
 
 
-def _regrouped(
+def regrouped(
     emit: Emission, loop: Loop, source: Tree, place: int, bars: Var, sequential: bool
 ) -> Tree:
     """Return the cotangents of items, which were collected on the way back, as the container they came from."""

@@ -412,6 +412,8 @@ def has_own_rule(fn: Any) -> bool:
     while fn is not None:
         if isinstance(fn, jax.custom_jvp | jax.custom_vjp) or is_checkpoint(fn):
             return True
+        if getattr(type(fn), "__invcompiler_own_adjoint__", False):
+            return True
         fn = getattr(fn, "__wrapped__", None)
     return False
 

@@ -216,9 +216,8 @@ def abstract(value: Any, numbers: bool = False) -> Any:
         if isinstance(x, jax.ShapeDtypeStruct):
             return x
         if isinstance(x, jax.Array | np.ndarray | np.generic):
-            return jax.ShapeDtypeStruct(
-                jnp.shape(x), jax.dtypes.canonicalize_dtype(x.dtype), weak_type=_weak(x)
-            )
+            dtype = jax.dtypes.canonicalize_dtype(x.dtype, allow_extended_dtype=True)  # keys too
+            return jax.ShapeDtypeStruct(jnp.shape(x), dtype, weak_type=_weak(x))
         if numbers and isinstance(x, float | complex):
             return jax.ShapeDtypeStruct((), jnp.result_type(x), weak_type=True)
         return x if isinstance(x, _PLAIN) or callable(x) or _is_value(x) else Held(type(x))

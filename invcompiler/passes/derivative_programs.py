@@ -126,8 +126,11 @@ def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Functio
     `f_fwd(*args) -> (y, residuals)` and `f_bwd(residuals, y_bar) -> cotangents` are found by those names in the module that
     it is printed to.
     """
-    forward, back = adjoint_pair(of, chosen, single)
-    function = of.function
+    return calling(of.function, *adjoint_pair(of, chosen, single))
+
+
+def calling(function: Function, forward: Function, back: Function) -> Function:
+    """Return the function of the arguments and a cotangent that calls the two, `f_fwd` and `f_bwd`, of `function`."""
     bar = Var(bar_name(_output_name(function)))
     params = tuple(replace(p, var=Var(p.var.name)) for p in function.params)
     emit = Emission(Avals())
@@ -328,6 +331,7 @@ __all__ = [
     "Subject",
     "adjoint_pair",
     "adjoint_program",
+    "calling",
     "generic_subject",
     "pullback_program",
     "subject",

@@ -42,7 +42,7 @@ _PYTHON = (LoopKind.FOR, LoopKind.COMPREHENSION)
 
 
 @dataclass(eq=False)
-class _Source:
+class Source:
     """One thing that the new loop iterates: the vars that stand for an item of it, and whether it must be turned round."""
 
     iterable: Iter
@@ -53,17 +53,17 @@ def loop(emitter: Emitter, step: InvertLoop) -> None:
     """Write the loop that recovers `step.solved`, and bind them."""
     parts = parts_of(step.equation)
     inner = emitter.nested()
-    carries = _open_carries(inner, parts, step)
-    sources = _sources(emitter, inner, parts, step)
+    carries = open_carries(inner, parts, step)
+    sources = sources_of(emitter, inner, parts, step)
     inner.run(step.plan)
-    new_carries = _close_carries(inner, parts, step)
+    new_carries = close_carries(inner, parts, step)
     collected = [inner.value(parts.items[i][0]) for i, _ in step.items]
     ildj = None if inner.log_det.is_empty or not emitter.ildj else inner.log_det.total(inner)
-    steady = _steady(emitter, inner, parts, step, [*new_carries, *collected, *_given(ildj)])
+    steady = steady_source(emitter, inner, parts, step, [*new_carries, *collected, *_given(ildj)])
     if steady is not None:
         sources.append(steady)
-    init = [emitter.value(_start(parts, step, i)) for i in step.carried]
-    written = _Written(emitter, parts, step, sources, carries, init)
+    init = [emitter.value(start_of(parts, step, i)) for i in step.carried]
+    written = Written(emitter, parts, step, sources, carries, init)
     carried, collections = written.write(inner, new_carries, collected, ildj)
     _bind(emitter, parts, step, carried, collections)
 
@@ -72,11 +72,11 @@ def _given(tree: Tree | None) -> list[Tree]:
     return [] if tree is None else [tree]
 
 
-def _start(parts: Parts, step: InvertLoop, i: int) -> Tree:
+def start_of(parts: Parts, step: InvertLoop, i: int) -> Tree:
     return parts.final[i] if step.backwards else parts.loop.init[i]
 
 
-def _open_carries(inner: Emitter, parts: Parts, step: InvertLoop) -> list[Var]:
+def open_carries(inner: Emitter, parts: Parts, step: InvertLoop) -> list[Var]:
     """Make the carried vars of the new loop, and bind what the old loop's body knows at the start of a step."""
     opened = []
     for i in step.carried:
@@ -88,7 +88,7 @@ def _open_carries(inner: Emitter, parts: Parts, step: InvertLoop) -> list[Var]:
     return opened
 
 
-def _close_carries(inner: Emitter, parts: Parts, step: InvertLoop) -> list[Tree]:
+def close_carries(inner: Emitter, parts: Parts, step: InvertLoop) -> list[Tree]:
     ends = parts.carries if step.backwards else parts.new_carries
     return [inner.value(ends[i]) for i in step.carried]
 
@@ -96,9 +96,9 @@ def _close_carries(inner: Emitter, parts: Parts, step: InvertLoop) -> list[Tree]
 # ---- what is iterated -----------------------------------------------------------------------------
 
 
-def _sources(emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop) -> list[_Source]:
+def sources_of(emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop) -> list[Source]:
     unknown = {i for i, _ in step.items}
-    sources: list[_Source] = []
+    sources: list[Source] = []
     if parts.loop.iterable is not None:
         sources = _known_sources(emitter, inner, parts, unknown)
     for i in step.collected:
@@ -107,7 +107,7 @@ def _sources(emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop) -
         var = Var(old.name, old.span)
         inner.values[old] = var
         collection = _stacked(emitter, emitter.value(parts.collections[i]))
-        sources.append(_Source(_in_order(parts, collection), (var,)))
+        sources.append(Source(in_order(parts, collection), (var,)))
     return sources
 
 
@@ -120,7 +120,7 @@ def _stacked(emitter: Emitter, items: Tree) -> Tree:
     return items
 
 
-def _in_order(parts: Parts, collection: Tree) -> Iter:
+def in_order(parts: Parts, collection: Tree) -> Iter:
     """Return the iterable that gives what a loop collected in the order of its steps: a scan from the end collects from the end."""
     each = Each(collection)
     from_the_end = parts.loop.kind is LoopKind.SCAN and isinstance(parts.loop.iterable, Reversed)
@@ -129,17 +129,17 @@ def _in_order(parts: Parts, collection: Tree) -> Iter:
 
 def _known_sources(
     emitter: Emitter, inner: Emitter, parts: Parts, unknown: set[int]
-) -> list[_Source]:
+) -> list[Source]:
     assert parts.loop.iterable is not None
     iterable = map_iter(lambda var: _tree(emitter, var), parts.loop.iterable)
     if not unknown:
-        return [_Source(iterable, _fresh_items(inner, parts, range(len(parts.items))))]
+        return [Source(iterable, _fresh_items(inner, parts, range(len(parts.items))))]
     sources, first = [], 0
     for part in _columns(iterable):
         numbers = range(first, first + item_count(part))
         first += len(numbers)
         if not unknown.intersection(numbers):
-            sources.append(_Source(part, _fresh_items(inner, parts, numbers)))
+            sources.append(Source(part, _fresh_items(inner, parts, numbers)))
         elif len(numbers) > 1:
             raise EntangledError(
                 "an unknown is iterated together with a counter",
@@ -181,9 +181,9 @@ def _fresh_items(inner: Emitter, parts: Parts, numbers: Iterable[int]) -> tuple[
     return tuple(fresh)
 
 
-def _steady(
+def steady_source(
     emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop, results: list[Tree]
-) -> _Source | None:
+) -> Source | None:
     """Collect the values of known carried values at each step, where the new body needs them."""
     if not step.backwards or not step.precomputed:
         return None
@@ -197,7 +197,7 @@ def _steady(
 
 def _collect_steady(
     emitter: Emitter, inner: Emitter, parts: Parts, step: InvertLoop, needed: list[int]
-) -> _Source:
+) -> Source:
     """Run the known part of the loop forward, and keep what it carries at the start of each step."""
     forward = emitter.nested()
     carries = []
@@ -230,8 +230,8 @@ def _collect_steady(
     emitter.builder.add(Loop(kind, outs, init, iterable, body, parts.loop.options, parts.loop.span))
     collections = outs[len(carries) :]
     own = tuple(parts.carries[i] for i in needed)
-    ordered = tuple(_in_order(parts, out) for out in collections)
-    return _Source(Zip(ordered) if len(own) > 1 else ordered[0], own)
+    ordered = tuple(in_order(parts, out) for out in collections)
+    return Source(Zip(ordered) if len(own) > 1 else ordered[0], own)
 
 
 def _forward_items(forward: Emitter, parts: Parts) -> tuple[Var, ...]:
@@ -249,11 +249,11 @@ def arange(emitter: Emitter, part: Range) -> Tree:
 
 
 @dataclass(eq=False)
-class _Written:
+class Written:
     emitter: Emitter
     parts: Parts
     step: InvertLoop
-    sources: list[_Source]
+    sources: list[Source]
     carries: list[Var]
     init: list[Tree]
 
@@ -354,11 +354,11 @@ class _Written:
         return tuple(outs)
 
     def _iterable(self) -> Iter:
-        parts = [source.iterable for source in self.sources]
+        parts = [part for source in self.sources for part in _side_by_side(source.iterable)]
         whole = parts[0] if len(parts) == 1 else Zip(tuple(parts))
         return _turned(whole) if self.step.backwards else whole
 
-    def _scanned(self, inner: Emitter) -> tuple[Iter | None, list[_Source]]:
+    def _scanned(self, inner: Emitter) -> tuple[Iter | None, list[Source]]:
         """Return the one thing that a scan iterates, and the source with the var for an item of it."""
         trees: list[Tree] = []
         params: list[Var] = []
@@ -378,14 +378,14 @@ class _Written:
             return None, []
         if len(trees) == 1:
             each: Iter = Each(trees[0])
-            return (Reversed(each) if backwards else each), [_Source(each, tuple(params))]
+            return (Reversed(each) if backwards else each), [Source(each, tuple(params))]
         item = Var("inputs")
         each = Each(tuple_of(trees))
         inner.builder.equations[:0] = [
             Apply(param, ref(operator.getitem), (item, Const(number)), arity=len(params))
             for number, param in enumerate(params)
         ]
-        return (Reversed(each) if backwards else each), [_Source(each, (item,))]
+        return (Reversed(each) if backwards else each), [Source(each, (item,))]
 
 
 def _mirror(inner: Emitter, part: Range, counter: Var, index: Var) -> None:
@@ -396,6 +396,10 @@ def _mirror(inner: Emitter, part: Range, counter: Var, index: Var) -> None:
         last = call(start, operator.add, part.start, last)
     mirrored = Apply(index, ref(operator.sub), (last, counter))
     inner.builder.equations[:0] = [*start.equations, mirrored]
+
+
+def _side_by_side(iterable: Iter) -> tuple[Iter, ...]:
+    return iterable.parts if isinstance(iterable, Zip) and not iterable.strict else (iterable,)
 
 
 def _turned(iterable: Iter) -> Iter:
@@ -415,10 +419,10 @@ def _bind(
         if isinstance(var, Var) and var not in emitter.values and var not in emitter.given:
             emitter.bind(var, value)
     for (_, container), value in zip(step.items, collections, strict=True):
-        emitter.bind(container, _as_container(emitter, parts, step, container, value))
+        emitter.bind(container, as_container(emitter, parts, step, container, value))
 
 
-def _as_container(
+def as_container(
     emitter: Emitter, parts: Parts, step: InvertLoop, container: Var, value: Tree
 ) -> Tree:
     """Return a collection as the container that the old loop took its items from."""

@@ -68,6 +68,11 @@ def rule_for(fn: Any, argument: str) -> AdjointRule | None:
     return _USERS.get(place) or _BUILT_IN.get(place) or _from_inverse(fn, argument)
 
 
+def has_rules(fn: Any) -> bool:
+    """Whether somebody has stated how `fn` is differentiated by one of its arguments."""
+    return any(key == id(fn) for key, _ in (*_USERS, *_BUILT_IN))
+
+
 def _from_inverse(fn: Any, argument: str) -> AdjointRule | None:
     """Return what the slope of an elementwise inverse rule says, if it says it everywhere.
 

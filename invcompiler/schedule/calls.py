@@ -42,7 +42,7 @@ def _inverse_of_text(
     solver: Solver, equation: Apply, outputs: Var | dict[Any, Var]
 ) -> CallInverse | Isolate | None:
     """Return the step that calls the inverse that the text of the callee gives."""
-    for entered in solver.context.enter(solver.context, equation, solver.known):
+    for entered in solver.entered(equation):
         step = _entered(solver, equation, entered, outputs)
         if step is not None:
             solver.refusals.pop(equation, None)

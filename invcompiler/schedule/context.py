@@ -64,6 +64,10 @@ class Context:
     defining: dict[Var, Equation] = field(default_factory=dict)
     waits: Callable[[Equation], bool] = lambda equation: False
     """Whether a call is one that can be understood as soon as the structure of its operands is known."""
+    accepts: Callable[[InverseRule], bool] = lambda rule: True
+    """Whether a rule may be used to recover a value."""
+    enter_keeping: Callable[..., Any] | None = None
+    """Like `enter`, but the plans of what is entered may keep values."""
     _calls: dict[Equation, Call | None] = field(default_factory=dict)
 
     @cached_property
@@ -80,7 +84,8 @@ class Context:
         return self._calls[equation]
 
     def rules(self, call: Call, argument: str) -> tuple[InverseRule, ...]:
-        return tuple(rule for rule in inverse_rules(call.fn) if rule.argument == argument)
+        rules = (rule for rule in inverse_rules(call.fn) if rule.argument == argument)
+        return tuple(filter(self.accepts, rules))
 
     def interval(self, tree: Tree) -> Interval:
         if isinstance(tree, Var):

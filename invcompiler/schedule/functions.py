@@ -29,6 +29,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import leaves, map_tree
+from invcompiler.rules.registry import InverseRule
 from invcompiler.schedule import mapping
 from invcompiler.schedule.abstract import Abstract, Items, container, join
 from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of, library_call
@@ -67,7 +68,8 @@ class Session:
     """`prepare` reads a Python function; `intervals_of` says where the values of one live.
 
     `recognise` replaces naive spellings on the way of the unknowns, `show` opaque containers of known structure;
-    `waits` tells the calls that are shown once there is a structure.
+    `waits` tells the calls that are shown once there is a structure. `solve` plans a block; `within` plans the functions that are
+    called, if another session does; `accepts` tells the rules that may be used.
     """
 
     prepare: Callable[[Any], Function]
@@ -77,6 +79,9 @@ class Session:
     waits: Callable[[Equation], bool] = lambda equation: False
     numeric: bool = False
     relied: list[tuple[Capture, np.ndarray]] = field(default_factory=list)
+    solve: Callable[..., Plan] = solve
+    within: Session | None = None
+    accepts: Callable[[InverseRule], bool] = lambda rule: True
     _specialise: Specialiser = field(default_factory=Specialiser)
     _plans: dict[Hashable, FunctionPlan | InvcompilerError | None] = field(default_factory=dict)
     _recognised: dict[Hashable, Function] = field(default_factory=dict)
@@ -184,11 +189,13 @@ class Session:
             {},
             frozenset(unknown),
             function.body.result,
-            self._enter,
+            self._enter if self.within is None else self.within._enter,
             self.relied,
             numeric=self.numeric,
             look_into=self._look_into_part,
             waits=self.waits,
+            accepts=self.accepts,
+            enter_keeping=None if self.within is None else self._enter,
         )
         if not facts.is_concrete:
             found = self._containers(context)
@@ -197,7 +204,7 @@ class Session:
         given = [p.var for p in function.params if p.var not in unknown]
         given += [var for var, _ in function.captures]
         given += [leaf for tree in outputs for leaf in leaves(tree)]
-        plan = solve(function.body, dict.fromkeys(given), unknown, context)
+        plan = self.solve(function.body, dict.fromkeys(given), unknown, context)
         return FunctionPlan(function, unknown, selection, outputs, plan, context)
 
     def _containers(self, context: Context) -> dict[Var, Items]:

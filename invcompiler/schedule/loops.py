@@ -50,7 +50,7 @@ def invert(solver: Solver, loop: Loop) -> InvertLoop | None:
         if i not in steady and i not in unknown_carries and out in known
     ]
     for carried in (unknown_carries, sorted({*unknown_carries, *extra})):
-        step = _backwards(solver, parts, carried, steady, unknown_items)
+        step = backwards(solver, parts, carried, steady, unknown_items)
         if step is not None:
             return step
     return None
@@ -90,7 +90,7 @@ def _known_collections(solver: Solver, parts: Parts) -> list[int]:
     ]
 
 
-def _backwards(
+def backwards(
     solver: Solver,
     parts: Parts,
     carried: list[int],

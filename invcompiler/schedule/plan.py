@@ -264,8 +264,12 @@ Step = Union[
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """`steps`, in an order in which they can run, make `targets` known from `given`."""
+    """`steps`, in an order in which they can run, make `targets` known from `given`.
+
+    `kept` are those of `given` that must be kept when the block runs: for the way back only.
+    """
 
     given: tuple[Var, ...]
     steps: tuple[Step, ...]
     targets: tuple[Var, ...]
+    kept: tuple[Var, ...] = ()

@@ -11,7 +11,7 @@ equations. The plan does not depend on the order of statements.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -248,6 +248,10 @@ class Solver:
 
     def order(self, var: Var) -> int:
         return self._order[var]
+
+    def entered(self, equation: Apply) -> Iterator[Any]:
+        """Yield the ways in which a call can be entered."""
+        return self.context.enter(self.context, equation, self.known)
 
     def solve_inner(self, block: Block, given: tuple[Var, ...], targets: tuple[Var, ...]) -> Plan:
         return solve(block, given, targets, self.context)

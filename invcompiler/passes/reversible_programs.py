@@ -1,0 +1,94 @@
+"""The adjoint that reconstructs, as a program: `f_fwd` keeps the output and what is known, `f_bwd` gets the rest back.
+
+def coupling_fwd(params, x):                def coupling_bwd(residuals, y_bar):
+    ...                                         y, params = residuals
+    return y, (y, params)                       ...
+                                                return params_bar, x_bar
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from invcompiler.ir.nodes import Block, Const, Display, Function, Tree, Var
+from invcompiler.ir.walk import free_vars, map_block
+from invcompiler.passes.avals import Avals
+from invcompiler.passes.derivative_programs import calling
+from invcompiler.passes.emission import Emission
+from invcompiler.passes.reconstruct_calls import Retracer
+from invcompiler.passes.simplify import simplify
+from invcompiler.rules.reversible_helpers import checked, drift
+from invcompiler.schedule.functions import FunctionPlan
+
+
+def reconstructing_program(
+    retracer: Retracer,
+    plan: FunctionPlan,
+    avals: Avals,
+    chosen: Sequence[Var],
+    single: bool,
+    tolerance: float | None,
+) -> Function:
+    """Return `f_vjp(*args, y_bar) -> (y, cotangents)`, which calls `f_fwd` and `f_bwd`."""
+    pair = reconstructing_pair(retracer, plan, avals, chosen, single, tolerance)
+    return calling(plan.function, *pair)
+
+
+def reconstructing_pair(
+    retracer: Retracer,
+    plan: FunctionPlan,
+    avals: Avals,
+    chosen: Sequence[Var],
+    single: bool,
+    tolerance: float | None,
+) -> tuple[Function, Function]:
+    """Return `f_fwd(*args) -> (y, residuals)` and `f_bwd(residuals, y_bar) -> cotangents`.
+
+    With a `tolerance` the recovered arguments are kept too, and compared with what is recovered.
+    """
+    function = plan.function
+    back = retracer.backwards(plan, chosen, avals, whole=True)
+    emit = Emission(avals)
+    emit.equations.extend(back.block.equations)
+    result: Tree = back.bars[0] if single else Display(tuple, back.bars)
+    undone = tuple(var for var in plan.unknown if var not in plan.plan.kept)
+    originals = dict.fromkeys(undone) if tolerance is not None else {}
+    originals = {var: Var(f"{var.name}_kept") for var in originals}
+    if tolerance is not None:
+        drifts = list(back.drifts)
+        if originals:
+            recovered = dict(zip(plan.unknown, back.recovered, strict=True))
+            pairs = [(recovered[var], kept) for var, kept in originals.items()]
+            found, kept = (t[0] if len(t) == 1 else Display(tuple, t) for t in zip(*pairs))
+            drifts.append(emit.call(drift, found, kept))
+        if drifts:
+            result = emit.call(checked, result, Const(tolerance), *drifts)
+    block = emit.block((), result)
+    free = set(free_vars(block))
+    known = [p.var for p in function.params if p.var not in plan.unknown]
+    known += [var for var, _ in retracer.pairs.captures.values()]
+    known += [var for var, _ in function.captures if var not in known]
+    params = tuple(var for var in known if var in free)
+    residuals = (back.value, *params, *back.kept, *originals.values())
+    source = Var("residuals")
+    inner = Emission(avals)
+    items = inner.items(source, len(residuals), [var.name for var in residuals])
+    values = dict(zip(residuals, items, strict=True))
+    body = Block((), (*inner.equations, *block.equations), block.result)
+    body = map_block(lambda var: values.get(var, var), body)
+    name = function.name.strip("_") if function.name.strip("_").isidentifier() else "f"
+    backward = retracer.named(f"{name}_bwd", (source, back.bar), body, function, back.trace)
+    trees = (function.body.result, *params, *back.kept.values(), *originals)
+    value = Display(tuple, (function.body.result, Display(tuple, trees)))
+    equations = back.trace.forwards(function.body)
+    forward = Block(tuple(p.var for p in function.params), equations, value)
+    captured = dict(retracer.pairs.captures.values())
+    captured.update(function.captures)
+    read = set(free_vars(forward))
+    captures = tuple((var, c) for var, c in captured.items() if var in read)
+    made = replace(function, name=f"{name}_fwd", body=forward, captures=captures)
+    return simplify(made), backward
+
+
+__all__ = ["reconstructing_pair", "reconstructing_program"]
