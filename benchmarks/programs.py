@@ -287,7 +287,7 @@ def constrain_inverse_and_ildj(y):
         -jnp.sum(jnp.log(-jnp.expm1(-(y["scale"] - 1e-3)))),
         -jnp.sum(z["rate"]),
         -jnp.sum(jnp.log(y["weight"]) + jnp.log1p(-y["weight"])),
-        -jnp.sum(jnp.log1p(-(y["corr"] * y["corr"]))),
+        -jnp.sum(jnp.log1p(y["corr"]) + jnp.log1p(-y["corr"])),
     ]
     return z, sum(terms)
 

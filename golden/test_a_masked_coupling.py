@@ -6,8 +6,8 @@ def checkerboard_inverse(y, params, mask):
     condition = mask == 1
     condition_1 = mask == 0
     s, t = net(params, jnp.where(condition, y, jnp.where(condition_1, 0.0, jnp.nan))[..., :2])
-    exp = jnp.exp(-jnp.tile(s, 2))
-    return jnp.where(condition, y, jnp.where(condition_1, (y - jnp.tile(t, 2)) * exp, jnp.nan))
+    x = (y - jnp.tile(t, 2)) * jnp.exp(-jnp.tile(s, 2))
+    return jnp.where(condition, y, jnp.where(condition_1, x, jnp.nan))
 
 
 def net(params, a):

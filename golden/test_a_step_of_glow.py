@@ -4,13 +4,13 @@ import jax.numpy as jnp
 def glow_step_inverse_and_ildj(y, params):
     """Inverse of `glow_step` (test_golden.py:449) with respect to x, and its log-det-Jacobian."""
     x, ildj = coupling_inverse_and_ildj(y, params["net"])
-    params_1 = params["w"]
-    T = params_1.T
-    x = jnp.linalg.solve(T, x.reshape(-1, params_1.shape[0]).T).T.reshape(x.shape)
+    w = params["w"]
+    T = w.T
+    x = jnp.linalg.solve(T, x.reshape(-1, w.shape[0]).T).T.reshape(x.shape)
     sum_out = jnp.sum(jnp.broadcast_to(jnp.linalg.slogdet(T)[1], x.shape[:-1]))
-    params_1 = params["log_scale"]
-    ildj = ildj - sum_out - jnp.sum(jnp.broadcast_to(params_1, y.shape))
-    x = (x - params["bias"]) * jnp.exp(-params_1)
+    log_scale = params["log_scale"]
+    ildj = ildj - sum_out - jnp.sum(jnp.broadcast_to(log_scale, y.shape))
+    x = (x - params["bias"]) * jnp.exp(-log_scale)
     return x, ildj
 
 

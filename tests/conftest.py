@@ -1,6 +1,8 @@
 """What the laws run under: double precision, and all laws of one program in one process."""
 
 import collections
+import gc
+import itertools
 
 import jax
 import pytest
@@ -51,6 +53,17 @@ def pytest_collection_modifyitems(items):
 def pytest_configure(config):
     if not config.getoption("--hypothesis-profile", None):
         settings.load_profile("fast")
+
+
+# Tests between which a process forgets what it has compiled: it is on disk, and memory is not without end.
+MOST_KEPT = 200
+_run = itertools.count(1)
+
+
+def pytest_runtest_teardown():
+    if next(_run) % MOST_KEPT == 0:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="module")

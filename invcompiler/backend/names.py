@@ -252,7 +252,8 @@ class _Namer:
         if not isinstance(step.value, Var):
             for at, out in enumerate(step.value.outs):
                 if out.name is None:
-                    self.wishes[out] = self._yielded(step.value, at) or self._made_by(step.value)
+                    wish = self._yielded(step.value, at) or _key(step.value)
+                    self.wishes[out] = wish or self._made_by(step.value)
         for var in bound(step.targets):
             self._bind_wish(scope, var)
 
@@ -405,6 +406,16 @@ class _Namer:
                     self._function_body(equation, body, scope, [])
             case Loop() | Branch():
                 self._inner_functions(equation, scope)
+
+
+def _key(equation: Equation) -> str | None:
+    """Return the key of the item of a dict that `equation` is, if that can be a name."""
+    match equation:
+        case Apply(fn=Ref(value=fn), args=(_, Const(value=str() as key))) if (
+            fn is operator.getitem and key.isidentifier() and not keyword.iskeyword(key)
+        ):
+            return key
+    return None
 
 
 def bound(patterns: Iterable[Pattern]) -> Iterator[Var]:

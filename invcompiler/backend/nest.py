@@ -373,7 +373,7 @@ class _BlockNester:
     def _own_cost(self, equation: Equation) -> int:
         match equation:
             case Apply():
-                if self._continues_update(equation):
+                if self._continues_update(equation) or self._is_sign(equation):
                     return 0
                 return weight(equation) + displays_shown(equation)
             case Loop() | Branch():
@@ -384,6 +384,15 @@ class _BlockNester:
                 return MOST_OPERATIONS
             case _:
                 assert_never(equation)
+
+    def _is_sign(self, equation: Equation) -> bool:
+        """Whether `equation` puts a sign before an expression, which is read with it."""
+        if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
+            return False
+        if equation.fn.value is not operator.neg:
+            return False
+        (operand,) = equation.args
+        return isinstance(operand, Var) and self._is_candidate(operand)
 
     def _continues_update(self, equation: Apply) -> bool:
         """Whether `equation` is the `[i]` or the `.set(v)` of `x.at[i].set(v)`."""
@@ -399,7 +408,7 @@ class _BlockNester:
 
     def _absorb_into_result(self, candidates: dict[Var, int]) -> int:
         inlinable = [var for var in candidates if self._is_candidate(var)]
-        costs = [self.outer.costs[var] for var in inlinable]
+        costs = [self.outer.costs[var] + self._is_sign(self.producers[var]) for var in inlinable]
         spare = {var: self._spare(var, candidates[var]) for var in inlinable}
         fits = [cost <= spare[var] for var, cost in zip(inlinable, costs, strict=True)]
         if not all(fits) and _MOST_IN_A_TUPLE_RESULT in candidates.values():

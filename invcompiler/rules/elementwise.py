@@ -349,7 +349,7 @@ class tanh:                                            # 1 - tanh(x)^2 = (2 / (e
     def inverse(y):             return jnp.arctanh(y)
     def slope(y):               return 1 - y**2
     def log_slope(x):           return 2 * (math.log(2) - jnp.logaddexp(x, -x))
-    def log_slope_back(y):      return jnp.log1p(-(y**2))
+    def log_slope_back(y):      return jnp.log1p(y) + jnp.log1p(-y)
 
 @elementwise(jnp.arcsinh)
 class arcsinh:
@@ -378,42 +378,42 @@ class sin_rising:
     def inverse(y):             return jnp.arcsin(y)
     def slope(x):               return jnp.cos(x)
     def log_slope(x):           return jnp.log(jnp.cos(x))
-    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
+    def log_slope_back(y):      return (jnp.log1p(y) + jnp.log1p(-y)) / 2
 
 @elementwise(jnp.sin, domain=Interval(PI / 2, 3 * PI / 2), range=_CLOSED_UNIT)
 class sin_falling:
     def inverse(y):             return math.pi - jnp.arcsin(y)
     def slope(x):               return jnp.cos(x)
     def log_slope(x):           return jnp.log(-jnp.cos(x))
-    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
+    def log_slope_back(y):      return (jnp.log1p(y) + jnp.log1p(-y)) / 2
 
 @elementwise(jnp.sin, domain=Interval(-3 * PI / 2, -PI / 2), range=_CLOSED_UNIT)
 class sin_falling_below_zero:
     def inverse(y):             return -math.pi - jnp.arcsin(y)
     def slope(x):               return jnp.cos(x)
     def log_slope(x):           return jnp.log(-jnp.cos(x))
-    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
+    def log_slope_back(y):      return (jnp.log1p(y) + jnp.log1p(-y)) / 2
 
 @elementwise(jnp.cos, domain=Interval(0, PI), range=_CLOSED_UNIT)
 class cos_falling:
     def inverse(y):             return jnp.arccos(y)
     def slope(x):               return -jnp.sin(x)
     def log_slope(x):           return jnp.log(jnp.sin(x))
-    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
+    def log_slope_back(y):      return (jnp.log1p(y) + jnp.log1p(-y)) / 2
 
 @elementwise(jnp.cos, domain=Interval(-PI, 0), range=_CLOSED_UNIT)
 class cos_rising:
     def inverse(y):             return -jnp.arccos(y)
     def slope(x):               return -jnp.sin(x)
     def log_slope(x):           return jnp.log(-jnp.sin(x))
-    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
+    def log_slope_back(y):      return (jnp.log1p(y) + jnp.log1p(-y)) / 2
 
 @elementwise(jnp.cos, domain=Interval(PI, 2 * PI), range=_CLOSED_UNIT)
 class cos_rising_beyond_pi:
     def inverse(y):             return 2 * math.pi - jnp.arccos(y)
     def slope(x):               return -jnp.sin(x)
     def log_slope(x):           return jnp.log(-jnp.sin(x))
-    def log_slope_back(y):      return 0.5 * jnp.log1p(-(y**2))
+    def log_slope_back(y):      return (jnp.log1p(y) + jnp.log1p(-y)) / 2
 
 @elementwise(jnp.tan, domain=Interval(-PI / 2, PI / 2, lo_open=True, hi_open=True))
 class tan:                                             # dy/dx = 1 + y^2
