@@ -16,9 +16,9 @@ from invcompiler.backend.text import Header
 from invcompiler.frontend import read
 from invcompiler.ir.nodes import Block, Branch, Loop
 from invcompiler.sources import SOURCES
-from tests.programs.registry import PROGRAMS
+from tests.programs.registry import with_text
 
-programs = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+programs = pytest.mark.parametrize("program", with_text(), ids=lambda program: program.name)
 
 
 def forward_text(program):
@@ -68,7 +68,7 @@ def test_order_of_equations_does_not_matter(program):
 
 
 def test_texts_are_fixed_points_of_ruff_format(tmp_path):
-    for program in PROGRAMS:
+    for program in with_text():
         (tmp_path / f"{program.name}.py").write_text(forward_text(program).source)
     command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "100"]
     done = subprocess.run([*command, "--diff", str(tmp_path)], capture_output=True, text=True)

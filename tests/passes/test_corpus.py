@@ -11,13 +11,13 @@ from invcompiler.ir.text import show
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
-from tests.programs.registry import PROGRAMS
+from tests.programs.registry import with_text
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 @pytest.mark.parametrize("run", [dead_code, recognise, simplify], ids=lambda run: run.__name__)
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+@pytest.mark.parametrize("program", with_text(), ids=lambda program: program.name)
 def test_values_stay(program, run):
     function = check(run(read(program.function)))
     expected = jax.tree.leaves(program.function(*program.arguments, **program.keywords))

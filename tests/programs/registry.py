@@ -1,10 +1,16 @@
 """The list of programs, and what a law needs to know of each."""
 
 import dataclasses
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
 PROGRAMS: list["Program"] = []
+
+
+def with_text():
+    """Return the programs that are written in Python: what only calls a function of C has no text to read."""
+    return [p for p in PROGRAMS if not isinstance(p.function, types.BuiltinFunctionType)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from invcompiler.schedule.abstract import Array, Integer, Known, Open, abstract,
 from invcompiler.schedule.dims import Dim, Floor, Product
 from invcompiler.schedule.domains import intervals
 from invcompiler.schedule.facts import concrete_facts, symbolic_facts
-from tests.programs.registry import PROGRAMS
+from tests.programs.registry import with_text
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def double_precision():
         yield
 
 
-over_programs = pytest.mark.parametrize("program", PROGRAMS, ids=[p.name for p in PROGRAMS])
+over_programs = pytest.mark.parametrize("program", with_text(), ids=[p.name for p in with_text()])
 
 
 def seen_in(program):
