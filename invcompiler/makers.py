@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from invcompiler.errors import DegreesOfFreedomError, ShapeError
+from invcompiler.errors import (
+    DegreesOfFreedomError,
+    InformationDroppedError,
+    InvcompilerError,
+    ShapeError,
+)
 from invcompiler.generated import Program, place_of, program_of
 from invcompiler.ir.interval import Interval, parse_domain
 from invcompiler.ir.nodes import (
@@ -26,14 +33,20 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.passes.invert import Product
+from invcompiler.passes.normalise_structures import waits_for_structure
 from invcompiler.passes.recognise import recognise
 from invcompiler.pipeline import Compilation, compile_inverse, read_normal
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
+from invcompiler.schedule.open_questions import is_open
 from invcompiler.shapes_of_inputs import candidates, matches
 from invcompiler.wrapped import with_signature
 
 # What a function of the user's may raise when it is tried on shapes that are not its own.
 REFUTATIONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
+
+# Shapes on which a refusal is tried. Sizes are such that no slice of a few elements is all of them.
+_HYPOTHETICAL = ((12,), (12, 12))
+_VARIADIC = (ParameterKind.VAR_POSITIONAL, ParameterKind.VAR_KEYWORD)
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,7 @@ class InverseMaker:
         self.unknown = tuple(positional[n].var for n in numbers)
         # known code stays as it is written: what it is given may not be what an idiom is for
         self.function = recognise(self.function, unknown=self.unknown)
-        self.declared = spread(self.function, self._declared())
+        self.intervals(self.function)
         self._inverse: tuple[Program | None] | None = None
         self._captures: dict[str, Capture] = {}
         self._defaults = self._captured_defaults()
@@ -135,6 +148,10 @@ class InverseMaker:
         if not isinstance(domain, tuple | list) or len(domain) != len(self.unknown):
             raise ValueError("`domain` must be one domain, or one for each of `argnums`")
         return {var: _parsed(d) for var, d in zip(self.unknown, domain, strict=True)}
+
+    def intervals(self, function: Function) -> dict[Var, Interval]:
+        """Return where the values of a form of the function live, as far as that was declared."""
+        return spread(function, self._declared())
 
     # ---- what the generated callable looks like ---------------------------------------------
 
@@ -176,20 +193,66 @@ class InverseMaker:
 
     # ---- programs ---------------------------------------------------------------------------
 
-    def generic(self) -> Program | ShapeError:
-        """Return the program for any shapes, or the ShapeError that says that there is none.
+    def generic(self) -> Program | InvcompilerError:
+        """Return the program for any shapes, or the error that says why there is none, if it may not hold for all arguments.
 
         Where that depends on known arguments which have defaults, it is the program for these.
         """
         try:
             return self._compile(self._symbolic(defaults=False))
-        except ShapeError as error:
-            if all(param.default is None for param in self.function.params):
-                return error
+        except InvcompilerError as error:
+            refusal = error
+        if any(param.default is not None for param in self.function.params):
+            try:
+                return self._compile(self._symbolic(defaults=True))
+            except InvcompilerError as error:
+                refusal = error if isinstance(error, ShapeError) else refusal
+        if not isinstance(refusal, ShapeError) and not self._may_be_lifted(refusal):
+            raise refusal
+        return refusal
+
+    def _may_be_lifted(self, refusal: InvcompilerError) -> bool:
+        """Whether a refusal may not hold for arguments of some shapes or structure: tried on arrays of a few shapes.
+
+        Where the function takes no arrays of these shapes, what stands at the place of the refusal decides.
+        """
+        tried = [facts for one in self._hypothetical() if (facts := self._facts(one)) is not None]
+        if not tried:
+            return is_open(self.function, self.unknown, refusal.span, waits_for_structure)
+        is_sure = isinstance(refusal, InformationDroppedError)
+        return not is_sure and any(map(self._compiles, tried))
+
+    def _facts(self, arguments: dict[Var, Any]) -> Facts | None:
+        """Return the facts for some arguments, or None if the function does not take them."""
         try:
-            return self._compile(self._symbolic(defaults=True))
-        except ShapeError as error:
-            return error
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore"
+                )  # the function may say what it likes of arguments that are not the user's
+                return concrete_facts(self.function, arguments)
+        except REFUTATIONS:
+            return None
+
+    def _compiles(self, facts: Facts) -> bool:
+        try:
+            self._compile(facts)
+        except InvcompilerError:
+            return False
+        return True
+
+    def _hypothetical(self) -> Iterator[dict[Var, Any]]:
+        """Yield arguments of a few shapes, the same for all that have neither an example nor a default."""
+        examples = self._examples()
+        for shape in _HYPOTHETICAL:
+            array = jax.ShapeDtypeStruct(shape, jnp.float32)
+            open_params = [
+                p.var
+                for p in self.function.params
+                if p.default is None and p.kind not in _VARIADIC and p.var not in examples
+            ]
+            yield {**examples, **dict.fromkeys(open_params, array)}
+            if not open_params:
+                return
 
     def _symbolic(self, defaults: bool) -> Facts:
         return symbolic_facts(
@@ -202,7 +265,7 @@ class InverseMaker:
             facts = symbolic_facts(self.function, unknown=self.unknown, defaults=False)
             try:
                 self._inverse = (self._compile(facts, Product(inverse=True)),)
-            except ShapeError:
+            except InvcompilerError:
                 self._inverse = (None,)
         return self._inverse[0]
 
@@ -218,7 +281,7 @@ class InverseMaker:
             self.function,
             self.unknown,
             facts,
-            self.declared,
+            self.intervals,
             product or self.request.product,
             self.request.numeric,
         )

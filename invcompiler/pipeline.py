@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from invcompiler.errors import (
     BranchError,
     EntangledError,
     InformationDroppedError,
+    InvcompilerError,
     NoRuleError,
 )
 from invcompiler.frontend import calling_stated, read
@@ -38,9 +39,11 @@ from invcompiler.passes.tail_calls import tail_calls
 from invcompiler.ruled import calling
 from invcompiler.schedule.callees import named, unwrapped
 from invcompiler.schedule.domains import CallInterval, intervals
-from invcompiler.schedule.facts import Facts, concrete_facts
+from invcompiler.schedule.facts import Facts, concrete_facts, facts_again
 from invcompiler.schedule.functions import FunctionPlan, Session
 from invcompiler.schedule.keeping import is_trusted, solve_keeping
+from invcompiler.schedule.look import read_again
+from invcompiler.schedule.open_questions import is_open
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +92,7 @@ def compile_inverse(
     function: Function,
     unknown: tuple[Var, ...],
     facts: Facts,
-    declared: Mapping[Var, Interval],
+    declare: Callable[[Function], Mapping[Var, Interval]],
     product: Product,
     numeric: bool = False,
 ) -> Compilation:
@@ -98,20 +101,62 @@ def compile_inverse(
     `numeric` allows iterative code where there is no closed form.
     """
     reader = Reader({id(function.source): function})
-    session = _session(reader, numeric=numeric)
-    try:
-        plan = session.plan(function, unknown, facts, declared)
-    except (EntangledError, NoRuleError, BranchError, InformationDroppedError) as error:
-        if not numeric and _is_iterated(function, unknown, facts, declared):
-            error.hint = f"pass `numeric=True` to solve it by iteration, or {error.hint}"
-        raise
+    session, plan = _planned(reader, function, unknown, facts, declare, numeric)
     if product.ildj:
         check_degrees(plan)
         if product.batch_ndims:
             check_batch_axes(plan, product.batch_ndims)
     inverse = Inverter(product, _finished).function(plan)
-    rests_on = (function, *reader.functions.values())
+    rests_on = (function, plan.function, *reader.functions.values())
     return Compilation(inverse, rests_on, tuple(session.relied))
+
+
+def _planned(
+    reader: Reader,
+    function: Function,
+    unknown: tuple[Var, ...],
+    facts: Facts,
+    declare: Callable[[Function], Mapping[Var, Interval]],
+    numeric: bool,
+) -> tuple[Session, FunctionPlan]:
+    """Return the plan of an inverse, in closed form if there is one, else, with `numeric`, with iterative code."""
+    session = _session(reader)
+    try:
+        return session, _closed(session, function, unknown, facts, declare)
+    except (EntangledError, NoRuleError, BranchError, InformationDroppedError) as error:
+        if numeric:
+            session = _session(reader, numeric=True)
+            return session, session.plan(function, unknown, facts, declare(function))
+        if _is_iterated(function, unknown, facts, declare(function)):
+            error.hint = f"pass `numeric=True` to solve it by iteration, or {error.hint}"
+        raise
+
+
+def _closed(
+    session: Session,
+    function: Function,
+    unknown: tuple[Var, ...],
+    facts: Facts,
+    declare: Callable[[Function], Mapping[Var, Interval]],
+) -> FunctionPlan:
+    """Return the plan of a function as it was read, or else as it reads for these arguments, in less and less of the user's form.
+
+    Refusals speak of the function as it was read, unless it is what that shows which is in the way.
+    """
+    try:
+        return session.plan(function, unknown, facts, declare(function))
+    except InvcompilerError as error:
+        refusal = last = error
+    for unrolls in (False, True):
+        read_once_more = read_again(function, facts, unknown, unrolls)
+        if read_once_more is None:
+            break
+        again = recognise(normalise(read_once_more), unknown=unknown)
+        try:
+            return session.plan(again, unknown, facts_again(again, facts), declare(again))
+        except InvcompilerError as error:
+            last = error
+    raise last if is_open(function, unknown, refusal.span, waits_for_structure) else refusal
 
 
 def _is_iterated(
@@ -141,13 +186,12 @@ def plan_of(
     function: Function,
     unknown: tuple[Var, ...],
     facts: Facts,
-    declared: Mapping[Var, Interval],
+    declare: Callable[[Function], Mapping[Var, Interval]],
     numeric: bool = False,
 ) -> FunctionPlan:
     """Return the plan of an inverse; raise an InvcompilerError that says why there is none."""
-    return _session(Reader({id(function.source): function}), numeric=numeric).plan(
-        function, unknown, facts, declared
-    )
+    reader = Reader({id(function.source): function})
+    return _planned(reader, function, unknown, facts, declare, numeric)[1]
 
 
 def _intervals(

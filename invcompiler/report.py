@@ -42,7 +42,7 @@ def report(maker: Any) -> str:
     ]
     try:
         plan = plan_of(
-            function, maker.unknown, facts, maker.declared, numeric=maker.request.numeric
+            function, maker.unknown, facts, maker.intervals, numeric=maker.request.numeric
         )
     except InvcompilerError as error:
         return "\n".join([*lines, "", str(error)])

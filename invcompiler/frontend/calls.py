@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+from invcompiler.errors import SourceUnavailableError, UnsupportedSyntaxError
 from invcompiler.frontend.expressions import (
+    COMPUTED,
     attribute_of,
     dict_items,
     items_of,
@@ -20,6 +23,7 @@ from invcompiler.frontend.survey import VALUE_AND_CHANGE
 from invcompiler.ir.nodes import Capture, Closure, Display, Method, Ref, Tree, Var
 
 STRUCTURED: dict[Any, Callable[..., Tree | None]] = {}  # filled by structured.py
+IN_PLACE: list[Callable[..., Tree]] = []  # the one entry is that of structured.py
 
 Keywords = tuple[tuple[str | None, Tree], ...]
 
@@ -53,6 +57,11 @@ def _method(lowering: Lowering, receiver: Tree, node: ast.Call, name: str | None
     seen = see_through(lowering, Method(attr), args, kwargs, node)
     if seen is not None:
         return seen
+    found = method_of(lowering, receiver, attr, args[1:])
+    if found is not None:
+        entered = in_place(lowering, *found, kwargs, node)
+        if entered is not None:
+            return entered
     return lowering.apply(Method(attr), args, kwargs, node=node, name=name)
 
 
@@ -125,10 +134,66 @@ def call_value(
         return seen
     if isinstance(fn, Ref):
         refuse_change_of_arguments(lowering, fn.value, args, node)
+    entered = in_place(lowering, fn, args, kwargs, node)
+    if entered is not None:
+        return entered
     out = lowering.apply(fn, args, kwargs, node=node, name=name)
     if isinstance(fn, Ref) and isinstance(out, Var) and (fn.value is list or fn.value is sorted):
         lowering.unit.lists.setdefault(out, False)
     return out
+
+
+def in_place(
+    lowering: Lowering, fn: Tree, args: tuple[Tree, ...], kwargs: Keywords, node: ast.AST
+) -> Tree | None:
+    """Return the value of a call that an unknown flows into, its body in place: for a function that is read for one call."""
+    trees = (*args, *(value for _, value in kwargs))
+    look = lowering.unit.look
+    if look is None or not isinstance(fn, Ref | Closure) or not lowering.is_unknown(trees):
+        return None
+    if isinstance(fn, Ref) and not look.enters(fn.value):
+        return None
+    for tree in trees:
+        lowering.unit.share(tree)
+    try:
+        value = IN_PLACE[0](lowering, fn, args, node, kwargs)
+    except (SourceUnavailableError, UnsupportedSyntaxError, Unfollowed):
+        return None
+    lowering.unit.share(value)
+    return value
+
+
+def method_of(
+    lowering: Lowering, receiver: Tree, attr: str, args: tuple[Tree, ...]
+) -> tuple[Ref, tuple[Tree, ...]] | None:
+    """Return the function that a method of a known class is, and its arguments."""
+    look = lowering.unit.look
+    kind = None if look is None else look.kind(receiver, lowering.builder)
+    if kind is None:
+        return None
+    found = inspect.getattr_static(kind, attr, None)
+    spelling = f"{kind.__name__}.{attr}"
+    owner = Ref(kind, kind.__name__, kind)
+    if isinstance(found, staticmethod):
+        return Ref(found.__func__, spelling, kind), args
+    if isinstance(found, classmethod):
+        return Ref(found.__func__, spelling, kind), (owner, *args)
+    if isinstance(found, property):
+        return Ref(found.fget, spelling, kind), (receiver, *args)
+    return (Ref(found, spelling, kind), (receiver, *args)) if callable(found) else None
+
+
+def computed(lowering: Lowering, value: Tree, attr: str, node: ast.AST) -> Tree | None:
+    """Return the value of a property of an object of a known class."""
+    look = lowering.unit.look
+    kind = None if look is None else look.kind(value, lowering.builder)
+    if kind is None or not isinstance(inspect.getattr_static(kind, attr, None), property):
+        return None
+    found = method_of(lowering, value, attr, ())
+    return None if found is None else in_place(lowering, *found, (), node)
+
+
+COMPUTED.append(computed)
 
 
 def structured(fn: Ref) -> Callable[..., Tree | None] | None:

@@ -78,7 +78,7 @@ def local(lowering: Lowering, node: ast.FunctionDef | ast.Lambda, name: str | No
     named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     pairs += [(argument, default) for argument, default in named if default is not None]
     defaults = {argument.arg: lowering.expression(default) for argument, default in pairs}
-    return Local(_standing(lowering, node), name, defaults, close)
+    return Local(_standing(lowering, node), name, defaults, close, lowering.unit)
 
 
 def _standing(lowering: Lowering, node):
@@ -157,10 +157,23 @@ def _raiser(error: UnsupportedSyntaxError) -> Callable[[], Function]:
 
 
 def nested_unit(lowering: Lowering, found: Local, env: dict[str, Tree]) -> Unit:
-    outer = lowering.unit
+    outer = found.unit
     name = found.name or "<lambda>"
     names = local_names(found.node)
-    return Unit(outer.text, outer.captures, names, name, None, found.node, env, outer.owner)
+    return Unit(
+        outer.text,
+        outer.captures,
+        names,
+        name,
+        None,
+        found.node,
+        env,
+        outer.owner,
+        within=lowering.unit.within,
+        look=outer.look,
+        closures=lowering.unit.closures if outer.look else {},
+        made=lowering.unit.made if outer.look else {},
+    )
 
 
 def nested_function(found: Local, lowering: Lowering, env: dict[str, Tree]) -> Function:

@@ -44,6 +44,7 @@ OPERATORS = {kind: Ref(fn, f"operator.{fn.__name__}", operator) for kind, fn in 
 GETITEM = Ref(operator.getitem, "operator.getitem", operator)
 CONTAINS = Ref(operator.contains, "operator.contains", operator)
 GETATTR = Ref(getattr, "getattr", getattr)
+COMPUTED: list[Any] = []  # the one entry is that of calls.py: attributes that are properties
 
 
 @expression(ast.Constant)
@@ -183,6 +184,9 @@ def attribute_of(
     if isinstance(value, Display) and value.spelling is not None and value.keys is not None:
         if attr in value.keys:
             return value.items[value.keys.index(attr)]
+    for computed in COMPUTED:
+        if (found := computed(lowering, value, attr, node)) is not None:
+            return found
     return lowering.apply(GETATTR, (value, Const(attr)), node=node, name=name)
 
 

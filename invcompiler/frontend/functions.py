@@ -18,6 +18,7 @@ from invcompiler.frontend.statements import function_result
 from invcompiler.ir.nodes import Capture, Const, Ref, Tree
 
 _LIBRARIES = ("jax.", "numpy.", "scipy.")
+_DEEPEST = 40  # calls of a function by itself whose bodies are lowered in place
 
 
 def unit_of(function: types.FunctionType, captures: Captures) -> Unit:
@@ -85,11 +86,17 @@ def lower_call(inner: Lowering, fn: Ref, args: Sequence[Tree], kwargs: Mapping[s
     rest_on_rules(target, inner.unit.captures)
     if any(stated_rule(passed) is not None for passed in target.through):
         raise Unfollowed("a body whose inverse is stated", inner.unit.node)
-    if f"{function.__module__}.".startswith(_LIBRARIES) or function.__code__ in inner.unit.within:
+    deepest = 1 if inner.unit.look is None else _DEEPEST
+    is_library = f"{function.__module__}.".startswith(_LIBRARIES)
+    if is_library or inner.unit.within.count(function.__code__) >= deepest:
         raise Unfollowed("a body that is called", inner.unit.node)
     captures = inner.unit.captures
     unit = unit_of(function, captures)
     unit.within = (*inner.unit.within, function.__code__)
+    if inner.unit.look is not None:
+        unit.look, unit.made, unit.closures = inner.unit.look, inner.unit.made, inner.unit.closures
+        for tree in (*args, *kwargs.values()):
+            unit.freeze(tree)  # it has a name outside
     arguments = unit.node.args
     names = [argument.arg for argument, _ in kinds(arguments)]
     given, named = given_trees(names, target, captures)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from invcompiler.frontend.calls import keywords
-from invcompiler.frontend.expressions import items_of
+from invcompiler.frontend.expressions import GETITEM, items_of
 from invcompiler.frontend.lowering import Lowering, Unfollowed
 from invcompiler.frontend.structure import is_mutable, is_open, settled
 from invcompiler.ir.nodes import (
@@ -49,7 +49,27 @@ def source(lowering: Lowering, node: ast.expr) -> Source:
     value = lowering.expression(node)
     if isinstance(value, Ref | Const):
         raise Unfollowed("iteration over an object", node)
-    return Source(Each(settled(value)), shown_items(value))
+    return Source(Each(settled(value)), shown_items(value) or rows_of(lowering, value, node))
+
+
+def steps_of(lowering: Lowering, over: Source) -> tuple[Tree, ...] | None:
+    """Return the items of a loop that is read as its steps: what the text shows, or a short range where that is wanted."""
+    look = lowering.unit.look
+    if over.shown is not None or look is None or not look.unrolls:
+        return over.shown
+    return const_items(over.iter, MOST_UNROLLED)
+
+
+def rows_of(lowering: Lowering, value: Tree, node: ast.AST) -> tuple[Tree, ...] | None:
+    """Return the items along the leading axis of an array, in a function that is read for one call."""
+    look = lowering.unit.look
+    count = look.rows(value, lowering.builder) if look and isinstance(value, Var) else None
+    if count is None or count > MOST_UNROLLED:
+        return None
+    items = (
+        lowering.apply(GETITEM, (value, Const(i)), node=node, arity=count) for i in range(count)
+    )
+    return tuple(items)
 
 
 def shown_items(value: Tree) -> tuple[Tree, ...] | None:

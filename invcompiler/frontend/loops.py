@@ -39,13 +39,14 @@ from invcompiler.ir.nodes import Const, Display, Iter, Loop, LoopKind, Ref, Star
 @statement(ast.For)
 def for_(lowering: Lowering, node: ast.For) -> None:
     over = iterables.source(lowering, node.iter)
-    if over.shown is not None:
-        if unroll(lowering, node, over.shown, iterables.lists_of(over.iter)) is not None:
+    steps = iterables.steps_of(lowering, over)
+    if steps is not None:
+        if unroll(lowering, node, steps, iterables.lists_of(over.iter)) is not None:
             raise Unfollowed("a loop that always raises", node)
         return
-    refuse_break(lowering, node)
     refuse_change_of_iterable(lowering, node)
     try:
+        refuse_break(lowering, node)
         rolled(lowering, node, over.iter)
     except (Unfollowed, UnsupportedSyntaxError) as unfollowed:
         items = iterables.const_items(over.iter, MOST_UNROLLED)
@@ -329,7 +330,7 @@ def comprehend(
     if first.is_async:
         raise Unfollowed("an asynchronous comprehension", node)
     over = iterables.source(lowering, first.iter)
-    shown = over.shown
+    shown = iterables.steps_of(lowering, over)
     if shown is None and unroll:
         shown = iterables.const_items(over.iter, MOST_UNROLLED)
     if shown is None and (len(node.generators) > 1 or first.ifs):

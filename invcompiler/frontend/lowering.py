@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend.callables import makes_function
@@ -19,7 +20,18 @@ from invcompiler.frontend.source import Text
 from invcompiler.frontend.structure import contains, exchange, is_mutable, leaves_of, settled
 from invcompiler.frontend.survey import Survey, survey
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import Apply, Closure, Display, Method, Ref, Span, Tree, Var
+from invcompiler.ir.nodes import (
+    Apply,
+    Capture,
+    Closure,
+    Const,
+    Display,
+    Method,
+    Ref,
+    Span,
+    Tree,
+    Var,
+)
 
 _MOST_LOWERED = 100_000
 MOST_ITEMS = 10_000  # of a list or tuple that is seen through
@@ -83,6 +95,7 @@ class Local:
     name: str | None
     defaults: dict[str, Tree]
     make: Callable[[Local, Lowering], Closure]
+    unit: Unit
     made: Closure | None = None
 
     def closure(self, lowering: Lowering) -> Closure:
@@ -91,6 +104,34 @@ class Local:
 
 
 Entry = Tree | Unbound | Local
+
+
+class Look(Protocol):
+    """What is known of the values of one call, for which a function is read again.
+
+    With `unrolls`, loops over short ranges are read as their steps. `captured` are the values that the reading finds outside.
+    """
+
+    unrolls: bool
+    captured: Mapping[Any, tuple[Var, Capture]]
+
+    def container(self, var: Var, builder: Builder) -> Display | None:
+        """Return the container that a value which depends on the unknowns is, with `Const(None)` for each item that is no constant."""
+
+    def constant(self, var: Var, builder: Builder) -> Const | None:
+        """Return the bool, integer, string or None that `var` is."""
+
+    def kind(self, tree: Tree, builder: Builder) -> type | None:
+        """Return the class of an object that is neither an array nor a built-in container."""
+
+    def rows(self, var: Var, builder: Builder) -> int | None:
+        """Return how many items iterating over an array that depends on the unknowns gives."""
+
+    def is_unknown(self, tree: Tree, builder: Builder) -> bool:
+        """Whether `tree` depends on the unknowns."""
+
+    def enters(self, function: Any) -> bool:
+        """Whether a call of `function` is to be replaced by its body."""
 
 
 @dataclass(eq=False)
@@ -125,6 +166,10 @@ class Unit:
     within: tuple[
         Any, ...
     ] = ()  # the code of the functions whose bodies are being lowered in place
+    look: Look | None = None
+    opened: dict[Var, tuple[Display, Builder]] = field(
+        default_factory=dict
+    )  # what vars are known to be, and where
 
     def survey(self, node: ast.AST | None = None) -> Survey:
         """Return what the text of `node`, or of the whole function, contains."""
@@ -312,7 +357,7 @@ class Lowering:
         if not isinstance(node, ast.Name):
             return self.expression(node)
         found = self.entry(node.id, node)
-        return found.closure(self) if isinstance(found, Local) else found
+        return found.closure(self) if isinstance(found, Local) else self.seen(found, node)
 
     # ---- nodes ----------------------------------------------------------------------------------
 
@@ -321,6 +366,43 @@ class Lowering:
 
     def expression(self, node: ast.expr, name: str | None = None) -> Tree:
         """Return the tree of an expression. `name` is what its value will be called."""
+        return self.seen(self._expression(node, name), node)
+
+    def seen(self, tree: Tree, node: ast.AST) -> Tree:
+        """Return the container or constant that a var is known to be for the call at hand, `tree` itself if it is none."""
+        look = self.unit.look
+        if look is None or not isinstance(tree, Var):
+            return tree
+        opened = self.unit.opened.get(tree)
+        if opened is not None and opened[1] in self.builder.chain():
+            return opened[0]
+        constant = look.constant(tree, self.builder)
+        if constant is not None:
+            return constant
+        template = look.container(tree, self.builder)
+        return tree if template is None else self._opened(tree, template, node)
+
+    def _opened(self, var: Var, template: Display, node: ast.AST) -> Display:
+        keys = template.keys or range(len(template.items))
+        is_record = template.keys is not None and template.kind is not dict
+        fn = Ref(getattr, "getattr") if is_record else Ref(operator.getitem, "operator.getitem")
+        arity = len(template.items) if template.keys is None else None
+        items = []
+        for key, item in zip(keys, template.items, strict=True):
+            if item == Const(None):
+                name = key if isinstance(key, str) and key.isidentifier() else None
+                item = self.apply(fn, (var, Const(key)), node=node, name=name, arity=arity)
+            items.append(self.seen(item, node))
+        opened = replace(template, items=tuple(items))
+        self.unit.opened[var] = (opened, self.builder)
+        return opened
+
+    def is_unknown(self, trees: Iterable[Tree]) -> bool:
+        """Whether the function is read for one call, in which one of `trees` depends on the unknowns."""
+        look = self.unit.look
+        return look is not None and any(look.is_unknown(tree, self.builder) for tree in trees)
+
+    def _expression(self, node: ast.expr, name: str | None) -> Tree:
         lower = EXPRESSIONS.get(type(node), _unknown)
         if type(node) not in COPIES:
             return lower(self, node, name)

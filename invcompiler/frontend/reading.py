@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from invcompiler.frontend import adjoint_blocks, imports, loops, structured
-from invcompiler.frontend.callables import Mapped, mapped, target_of
+from invcompiler.frontend.callables import Mapped, Target, mapped, target_of
 from invcompiler.frontend.calling import calling
 from invcompiler.frontend.closures import refuse_outer_writes
 from invcompiler.frontend.functions import (
@@ -16,13 +18,14 @@ from invcompiler.frontend.functions import (
     rest_on_rules,
     unit_of,
 )
-from invcompiler.frontend.lowering import Lowering
+from invcompiler.frontend.lowering import Local, Look, Lowering, Unbound
 from invcompiler.frontend.resolve import Captures
 from invcompiler.frontend.signatures import bind_parameters, docstring, give, statements_of
 from invcompiler.frontend.statements import function_result
 from invcompiler.ir.build import Builder
-from invcompiler.ir.nodes import Function, Param
+from invcompiler.ir.nodes import Function, Param, Tree, Var
 from invcompiler.ir.nodes import ParameterKind as Kind
+from invcompiler.ir.walk import map_tree
 
 SYNTAX = (
     adjoint_blocks,
@@ -44,12 +47,41 @@ def read(function: Any) -> Function:
     captures = Captures()
     rest_on_rules(target, captures)
     lowering = Lowering(unit_of(target.function, captures), Builder(), {})
+    params = _parameters(lowering, target, captures)
+    return _body(function, lowering, params)
+
+
+def _parameters(lowering: Lowering, target: Target, captures: Captures) -> tuple[Param, ...]:
+    """Bind the parameters, and return those that are left to the caller."""
     node = lowering.unit.node
     _refuse(lowering, node)
     defaults = default_trees(target.function, node.args, captures)
     params = bind_parameters(lowering, node.args, defaults)
     given = given_trees([param.var.name or "" for param in params], target, captures)
-    params = give(lowering, params, *given)
+    return give(lowering, params, *given)
+
+
+def _again(
+    function: Any, params: tuple[Param, ...], look: Look, given: Mapping[Var, Tree]
+) -> Function:
+    """Read a function for one call."""
+    target = target_of(function)
+    captures = Captures()
+    rest_on_rules(target, captures)
+    lowering = Lowering(unit_of(target.function, captures), Builder(), {})
+    lowering.unit.look = look
+    look.captured = captures.hoisted
+    fresh = _parameters(lowering, target, captures)
+    stand = {new.var: given.get(old.var, old.var) for new, old in zip(fresh, params, strict=True)}
+    for name, entry in list(lowering.env.items()):
+        if not isinstance(entry, Local | Unbound):
+            tree = map_tree(lambda var: stand.get(var, var), entry)
+            lowering.bind(name, lowering.seen(tree, lowering.unit.node))
+    return _body(function, lowering, params)
+
+
+def _body(function: Any, lowering: Lowering, params: tuple[Param, ...]) -> Function:
+    node, captures = lowering.unit.node, lowering.unit.captures
     try:
         result = function_result(lowering, statements_of(node))
     except RecursionError:
@@ -57,7 +89,7 @@ def read(function: Any) -> Function:
         raise lowering.unsupported(what, node, "split the function") from None
     block = lowering.builder.block(tuple(param.var for param in params), result)
     return Function(
-        target.function.__name__,
+        lowering.unit.name,
         params,
         block,
         captures=tuple(captures.hoisted.values()),
@@ -65,6 +97,7 @@ def read(function: Any) -> Function:
         span=lowering.span(node),
         doc=docstring(node),
         source=function,
+        again=functools.partial(_again, function, params),
     )
 
 

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable
 from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend.branches import fork
 from invcompiler.frontend.expressions import GETITEM, operation, truth_of
-from invcompiler.frontend.iterables import MOST_UNROLLED, Source, const_items, lists_of, source
+from invcompiler.frontend.iterables import (
+    MOST_UNROLLED,
+    Source,
+    const_items,
+    lists_of,
+    rows_of,
+    source,
+)
 from invcompiler.frontend.lowering import STATEMENTS, Lowering, Unfollowed, statement
 from invcompiler.frontend.mutation import (
     bare_call,
@@ -379,6 +386,8 @@ def unpack(
     """Return one tree for each target of `targets = value`."""
     star = next((i for i, part in enumerate(targets) if isinstance(part, ast.Starred)), None)
     items = _shown_items(value)
+    if items is None and star is not None:
+        items = rows_of(lowering, value, node)
     if items is not None:
         return _distribute(items, len(targets), star, node)
     if isinstance(value, Display | Const):

@@ -11,7 +11,7 @@ import jax
 
 from invcompiler.errors import SourceUnavailableError, UnsupportedSyntaxError
 from invcompiler.frontend.branches import fork
-from invcompiler.frontend.calls import STRUCTURED
+from invcompiler.frontend.calls import IN_PLACE, STRUCTURED
 from invcompiler.frontend.closures import nested_unit
 from invcompiler.frontend.expressions import GETATTR, GETITEM
 from invcompiler.frontend.functions import lower_call
@@ -97,6 +97,8 @@ def invoke(
     if isinstance(fn, Closure) and found is not None:
         unit = nested_unit(inner, found, dict(fn.env))
         body = Lowering(unit, inner.builder, {})
+        for tree in (*args, *dict(kwargs).values()) if unit.look is not None else ():
+            unit.freeze(tree)  # it has a name outside
         bind_arguments(body, found.node.args, args, dict(kwargs), found.defaults)
         return function_result(body, statements_of(found.node))
     if isinstance(fn, Ref):
@@ -107,6 +109,9 @@ def invoke(
     if isinstance(fn, Var | Closure):
         return inner.apply(fn, args, kwargs, node=node)
     raise Unfollowed("a loop whose body is no function", node)
+
+
+IN_PLACE.append(invoke)
 
 
 def take_apart(inner: Lowering, template: Tree, tree: Tree, node: ast.AST) -> list[Tree]:

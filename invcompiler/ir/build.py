@@ -74,6 +74,10 @@ class Builder:
         """Return a builder for a block inside this one."""
         return Builder(parent=self)
 
+    def chain(self) -> list[Builder]:
+        """Return this builder and those of the blocks around it, the outermost first."""
+        return [*([] if self.parent is None else self.parent.chain()), self]
+
     def apply(
         self,
         fn: Ref | Var | Method | Closure,

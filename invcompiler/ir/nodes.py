@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import _ParameterKind as ParameterKind
 from typing import Any, Union
@@ -313,6 +313,8 @@ class Function:
     `captures` binds vars to values found outside (closure conversion turns them into keyword-only parameters).
     `depends` are code-like objects (functions, classes, modules' attributes, strings, bools) that the reading rests on:
     when one of them reads differently, the function must be read again.
+    `again` reads it once more for arguments of which more is known: `look` answers questions about its values, and parameters that
+    are `given` a tree stand for that.
     """
 
     name: str
@@ -323,3 +325,4 @@ class Function:
     span: Span | None = None
     doc: str | None = None
     source: Any = None  # the Python object that was read
+    again: Callable[[Any, Mapping[Var, Tree]], Function] | None = field(default=None, repr=False)

@@ -154,6 +154,9 @@ def _tree(emitter: Emitter, var: Var) -> Tree:
     return emitter.value(var)
 
 
+_ENDLESS = Const(None)  # the end of a counter that goes as far as what it counts
+
+
 def _columns(iterable: Iter) -> Iterable[Iter]:
     """Yield what is iterated side by side."""
     match iterable:
@@ -162,11 +165,9 @@ def _columns(iterable: Iter) -> Iterable[Iter]:
                 yield from _columns(part)
         case Reversed(part=Zip() as inner):
             yield from (Reversed(part) for part in _columns(inner))
-        case Enumerate(part=Each(value=value) as part, start=Const(value=0)) if isinstance(
-            value, Var
-        ):
-            yield Range(Const(0), Const(None))
-            yield part
+        case Enumerate(part=part, start=start):
+            yield Range(start, _ENDLESS)
+            yield from _columns(part)
         case _:
             yield iterable
 
@@ -354,8 +355,21 @@ class Written:
         return tuple(outs)
 
     def _iterable(self) -> Iter:
-        parts = [part for source in self.sources for part in _side_by_side(source.iterable)]
-        whole = parts[0] if len(parts) == 1 else Zip(tuple(parts))
+        counters = [source for source in self.sources if _is_counter(source.iterable)]
+        others = [source for source in self.sources if source not in counters]
+        if len(counters) > 1 or (counters and not others):
+            raise EntangledError(
+                "an unknown is iterated together with a counter",
+                span=self.parts.loop.span,
+                function=self.emitter.context.function.name,
+                hint="iterate with `zip` instead",
+            )
+        self.sources = [*counters, *others]
+        parts = [part for source in others for part in _side_by_side(source.iterable)]
+        whole: Iter = parts[0] if len(parts) == 1 else Zip(tuple(parts))
+        for counter in counters:
+            assert isinstance(counter.iterable, Range)
+            whole = Enumerate(whole, counter.iterable.start)
         return _turned(whole) if self.step.backwards else whole
 
     def _scanned(self, inner: Emitter) -> tuple[Iter | None, list[Source]]:
@@ -386,6 +400,10 @@ class Written:
             for number, param in enumerate(params)
         ]
         return (Reversed(each) if backwards else each), [Source(each, (item,))]
+
+
+def _is_counter(iterable: Iter) -> bool:
+    return isinstance(iterable, Range) and iterable.stop == _ENDLESS
 
 
 def _mirror(inner: Emitter, part: Range, counter: Var, index: Var) -> None:

@@ -308,6 +308,16 @@ def concrete_facts(function: Function, arguments: Mapping[Var, Any]) -> Facts:
     return Facts(function, seen, is_concrete=True, captured=captured)
 
 
+def facts_again(function: Function, facts: Facts) -> Facts:
+    """Return the facts of another form of the function that `facts` speaks of, for the same arguments."""
+    known = {p.var: facts.of(p.var) for p in function.params}
+    found = {var: value for var, value in known.items() if value is not None}
+    if facts.is_concrete:
+        return concrete_facts(function, {var: stand_in(value) for var, value in found.items()})
+    fixed = {var: value for var, value in found.items() if is_fixed(value)}
+    return _inferred(function, fixed, facts.unknown)
+
+
 def symbolic_facts(
     function: Function,
     examples: Mapping[Var, Any] | None = None,
@@ -340,4 +350,4 @@ def _inferred(function: Function, known: Mapping[Var, Abstract], unknown: frozen
     return Facts(function, values, unknown, captured=captured)
 
 
-__all__ = ["Facts", "Structure", "concrete_facts", "symbolic_facts"]
+__all__ = ["Facts", "Structure", "concrete_facts", "facts_again", "symbolic_facts"]

@@ -91,10 +91,10 @@ def class_inside(x):
 
 @refused(Syntax)
 def break_in_a_loop(x):
-    for i in range(5):
+    for _ in range(5):
         x = x * 2
-        if i == 2:
-            break  #~ break
+        if x.sum() > 2:  #~ break
+            break
     return x
 
 
