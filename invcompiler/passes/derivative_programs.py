@@ -37,7 +37,8 @@ from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name, dtype_ref
 from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.emission import Emission, NeedsShapes
 from invcompiler.passes.finish import finish
-from invcompiler.passes.fresh import inline_closures, named
+from invcompiler.passes.fresh import named
+from invcompiler.passes.inline_higher_order import inline_higher_order
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
 from invcompiler.passes.tangent import Twins, forward
@@ -79,7 +80,7 @@ def generic_subject(function: Function) -> Subject:
 
 def _readied(function: Function) -> Function:
     function = shown_blocks(drop_assumptions(function, assume), readable)
-    return replace(function, body=inline_closures(function.body))
+    return inline_higher_order(function, readable)
 
 
 def _fixed(function: Function, given: int, names: tuple[str, ...]) -> Function:
