@@ -364,6 +364,12 @@ class GradMaker(ValueAndGradMaker):
     value = False
 
 
+def _makes_function(fn: Callable) -> Callable:
+    """Mark a function whose calls are made while a program is compiled: the source of the result becomes a part of it."""
+    fn.__makes_function__ = True  # type: ignore[attr-defined]
+    return fn
+
+
 def _check_scalar(name: str, of: Subject, options: dict[str, Any]) -> None:
     aval = of.avals.aval(of.function.body.result)
     if options.get("has_aux"):
@@ -441,6 +447,7 @@ def _check_input(name: str, number: int, aval: Any, options: dict[str, Any]) -> 
             )
 
 
+@_makes_function
 def grad(
     f: Callable[..., Any],
     argnums: Argnums = 0,
@@ -457,6 +464,7 @@ def grad(
     return Derivative(GradMaker(f, argnums, **options))
 
 
+@_makes_function
 def value_and_grad(
     f: Callable[..., Any],
     argnums: Argnums = 0,

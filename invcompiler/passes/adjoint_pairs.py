@@ -48,6 +48,7 @@ from invcompiler.passes.emission import CONCRETE, Emission, LeftToJax
 from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import bind_trees, fresh_block
 from invcompiler.passes.inline_higher_order import inline_higher_order, passes_closure
+from invcompiler.passes.make_now import make_now
 from invcompiler.passes.residuals import choose
 
 RESIDUALS = "residuals"
@@ -377,7 +378,7 @@ def callee(equation: Apply, emit: Emission) -> Function | None:
     function = readable(fn)
     if function is None:
         return None
-    return inline_higher_order(drop_assumptions(function, assume), readable)
+    return inline_higher_order(make_now(drop_assumptions(function, assume)), readable)
 
 
 def readable(fn: Any) -> Function | None:

@@ -39,6 +39,7 @@ from invcompiler.passes.emission import Emission, NeedsShapes
 from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import named
 from invcompiler.passes.inline_higher_order import inline_higher_order
+from invcompiler.passes.make_now import make_now
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
 from invcompiler.passes.tangent import Twins, forward
@@ -80,7 +81,7 @@ def generic_subject(function: Function) -> Subject:
 
 def _readied(function: Function) -> Function:
     function = shown_blocks(drop_assumptions(function, assume), readable)
-    return inline_higher_order(function, readable)
+    return inline_higher_order(make_now(function), readable)
 
 
 def _fixed(function: Function, given: int, names: tuple[str, ...]) -> Function:

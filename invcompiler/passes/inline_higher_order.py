@@ -81,7 +81,9 @@ class _Inliner:
                     equations.extend(body.equations)
                     known[equation.out] = body.result
                 case Loop():
-                    equations.append(replace(equation, body=self.block(equation.body, known, within)))
+                    equations.append(
+                        replace(equation, body=self.block(equation.body, known, within))
+                    )
                 case Branch():
                     blocks = tuple(self.block(inner, known, within) for inner in equation.blocks)
                     equations.append(replace(equation, blocks=blocks))
