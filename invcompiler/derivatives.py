@@ -37,7 +37,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.passes.adjoint_pairs import has_own_rule
+from invcompiler.passes.adjoint_pairs import has_own_rule, is_library
 from invcompiler.passes.avals import Avals, abstract
 from invcompiler.passes.derivative_programs import (
     Subject,
@@ -146,8 +146,9 @@ def target_of(f: Any) -> Target:
     if not callable(f):
         raise TypeError(f"expected a function, got {type(f).__name__}")
     function = None
-    if not isinstance(f, Derivative) and not has_own_rule(f):
-        generated = getattr(f, "__invcompiler_function__", None)
+    generated = getattr(f, "__invcompiler_function__", None)
+    reads = generated is not None or not is_library(f)
+    if not isinstance(f, Derivative) and not has_own_rule(f) and reads:
         try:
             function = read(unwrapped(f)) if generated is None else generated()
         except InvcompilerError:
