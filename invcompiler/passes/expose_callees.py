@@ -67,7 +67,8 @@ class _Exposer:
 
         match equation:
             case Apply():
-                fn = tree(equation.fn) if isinstance(equation.fn, Ref | Closure) else equation.fn
+                fn: Any = equation.fn
+                fn = tree(fn) if isinstance(fn, Ref | Closure) else fn
                 args = tuple(map(tree, equation.args))
                 kwargs = tuple((name, tree(value)) for name, value in equation.kwargs)
                 return replace(equation, fn=fn, args=args, kwargs=kwargs)

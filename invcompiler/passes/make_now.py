@@ -37,21 +37,27 @@ def _block(block: Block, made: dict[Var, Tree]) -> Block:
 
 
 def _with_callee(equation: Equation, made: dict[Var, Tree]) -> Equation:
-    if isinstance(equation, Apply) and isinstance(equation.fn, Var):
-        return replace(equation, fn=made.get(equation.fn, equation.fn))
-    return equation
+    if not isinstance(equation, Apply) or not isinstance(equation.fn, Var):
+        return equation
+    new = made.get(equation.fn)
+    return replace(equation, fn=new) if isinstance(new, Ref) else equation
 
 
 def _made(call: Apply) -> Ref | None:
     assert isinstance(call.fn, Ref)
-    if not getattr(call.fn.value, "__makes_function__", False):
+    if not getattr(call.fn.value, "__makes_function__", False) or None in dict(call.kwargs):
         return None
-    args = list(map(_object, call.args))
-    kwargs = {name: _object(tree) for name, tree in call.kwargs}
-    if None in args or None in kwargs or None in kwargs.values():
-        return None
-    values = [value for (value,) in args]  # type: ignore[misc]
-    made = call.fn.value(*values, **{name: value[0] for name, value in kwargs.items()})  # type: ignore[index, misc]
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for name, tree in (*((None, arg) for arg in call.args), *call.kwargs):
+        found = _object(tree)
+        if found is None:
+            return None
+        if name is None:
+            args.append(found[0])
+        else:
+            kwargs[name] = found[0]
+    made = call.fn.value(*args, **kwargs)
     return Ref(made, made.__name__)
 
 
