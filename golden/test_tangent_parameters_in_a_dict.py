@@ -7,8 +7,8 @@ def parameters_in_a_dict_jvp(primals, tangents):
     params, x = primals
     params_1 = params["w"]
     x_1 = x @ params_1 + params["b"]
-    sum_h = jnp.sum(jax.nn.relu(x_1), axis=-1)
+    y = jnp.sum(jax.nn.relu(x_1), axis=-1)
     params_dot, x_dot = tangents
     x_dot = x_dot @ params_1 + x @ params_dot["w"]
-    sum_h_dot = jnp.sum(jnp.where(x_1 > 0, x_dot + params_dot["b"], 0), axis=-1)
-    return sum_h, sum_h_dot
+    y_dot = jnp.sum(jnp.where(x_1 > 0, x_dot + params_dot["b"], 0), axis=-1)
+    return y, y_dot

@@ -27,7 +27,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.walk import free_vars, leaves, map_block
+from invcompiler.ir.walk import free_vars, has_name, leaves, map_block
 from invcompiler.passes.adjoint import Walk, reverse
 from invcompiler.passes.adjoint_blocks import shown_blocks
 from invcompiler.passes.adjoint_pairs import Pairs, positional, readable
@@ -287,6 +287,9 @@ def _reversed(
     for var, capture in of.function.captures:
         pairs.captured(var, capture)
     walk, cots, back = reverse(of.function, chosen, of.avals, pairs, seed)
+    result = of.function.body.result
+    if isinstance(result, Var) and not result.name and not has_name(of.function.body, "y"):
+        walk.forward.wish(result, "y")
     return walk, cots, back, pairs
 
 
