@@ -11,8 +11,8 @@ def affine_coupling_fwd(x):
     a, b = jnp.split(x, 2, axis=-1)
     s = jnp.tanh(a)
     exp = jnp.exp(s)
-    concatenate = jnp.concatenate([a, b * exp + a], axis=-1)
-    return concatenate, (x, exp, s)
+    y = jnp.concatenate([a, b * exp + a], axis=-1)
+    return y, (x, exp, s)
 
 
 def affine_coupling_bwd(residuals, y_bar):

@@ -8,8 +8,8 @@ def broadcast_row_vjp(m, row, *, y_bar):
 
 
 def broadcast_row_fwd(m, row):
-    m_1 = m * row - row
-    return m_1, (m, row)
+    y = m * row - row
+    return y, (m, row)
 
 
 def broadcast_row_bwd(residuals, y_bar):

@@ -10,11 +10,11 @@ def clipped_where_vjp(x, *, y_bar):
 def clipped_where_fwd(x):
     gt = x > 0
     abs_1 = jnp.abs(x)
-    where = jnp.where(gt, jnp.log1p(abs_1), x)
-    return where, (x, gt, abs_1)
+    y = jnp.where(gt, jnp.log1p(abs_1), x)
+    return y, (x, gt, abs_1)
 
 
 def clipped_where_bwd(residuals, y_bar):
     x, gt, abs_1 = residuals
-    where = jnp.where(gt, y_bar, 0) / (abs_1 + 1) * jnp.sign(x)
-    return (jnp.where(gt, 0, y_bar) + where,)
+    abs_bar = jnp.where(gt, y_bar, 0) / (abs_1 + 1) * jnp.sign(x)
+    return (jnp.where(gt, 0, y_bar) + abs_bar,)

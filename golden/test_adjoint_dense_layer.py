@@ -8,11 +8,11 @@ def dense_layer_vjp(x, w, b, *, y_bar):
 
 
 def dense_layer_fwd(x, w, b):
-    tanh = jnp.tanh(x @ w + b)
-    return tanh, (x, w, tanh)
+    y = jnp.tanh(x @ w + b)
+    return y, (x, w, y)
 
 
 def dense_layer_bwd(residuals, y_bar):
-    x, w, tanh = residuals
-    y_bar = y_bar * (1 - tanh**2)
-    return y_bar @ w.T, x.T @ y_bar, jnp.sum(y_bar, axis=0)
+    x, w, y = residuals
+    total_bar = y_bar * (1 - y**2)
+    return total_bar @ w.T, x.T @ total_bar, jnp.sum(total_bar, axis=0)

@@ -13,19 +13,19 @@ def fori_iteration_fwd(x):
         cos = jnp.cos(c)
         return cos * x, (cos, c)
 
-    c, (cos, cs) = jax.lax.scan(step, x, jnp.arange(4))
-    return c, (x, cos, cs)
+    c, (all_cos, cs) = jax.lax.scan(step, x, jnp.arange(4))
+    return c, (x, all_cos, cs)
 
 
 def fori_iteration_bwd(residuals, c_bar):
-    x, value, cs = residuals
+    x, all_cos, cs = residuals
 
     def step(carry, item):
         c_bar, x_bar = carry
-        value, c = item
-        x_bar = x_bar + c_bar * value
+        cos, c = item
+        x_bar = x_bar + c_bar * cos
         c_bar = -(c_bar * x) * jnp.sin(c)
         return (c_bar, x_bar), None
 
-    (c_bar, x_bar), _ = jax.lax.scan(step, (c_bar, jnp.zeros_like(x)), (value, cs), reverse=True)
+    (c_bar, x_bar), _ = jax.lax.scan(step, (c_bar, jnp.zeros_like(x)), (all_cos, cs), reverse=True)
     return (x_bar + c_bar,)

@@ -1,6 +1,5 @@
 import jax
 import jax.numpy as jnp
-import jax.numpy.linalg
 
 
 def gaussian_log_density_vjp(scale, x, *, y_bar):
@@ -12,8 +11,8 @@ def gaussian_log_density_vjp(scale, x, *, y_bar):
 def gaussian_log_density_fwd(scale, x):
     z = scale @ x
     slogdet = jnp.linalg.slogdet(scale)
-    slogdet_1 = slogdet[1] - 0.5 * jnp.sum(z**2)
-    return slogdet_1, (scale, x, slogdet, z)
+    y = slogdet[1] - 0.5 * jnp.sum(z**2)
+    return y, (scale, x, slogdet, z)
 
 
 def gaussian_log_density_bwd(residuals, y_bar):

@@ -13,16 +13,16 @@ def layer_norm_fwd(x, gain, bias):
     total = jnp.mean(centred**2, axis=-1, keepdims=True) + 1e-05
     rsqrt = lax.rsqrt(total)
     product = centred * rsqrt
-    product_1 = product * gain + bias
-    return product_1, (gain, product, rsqrt, centred, total)
+    y = product * gain + bias
+    return y, (gain, product, rsqrt, centred, total)
 
 
 def layer_norm_bwd(residuals, y_bar):
     gain, product, rsqrt, centred, total = residuals
     bias_bar = jnp.sum(y_bar, axis=0)
-    y_bar_1 = y_bar * gain
+    product_bar = y_bar * gain
     gain_bar = jnp.sum(y_bar * product, axis=0)
-    variance_bar = jnp.sum(y_bar_1 * centred, axis=1, keepdims=True) * (-0.5 * rsqrt / total)
-    centred_bar = y_bar_1 * rsqrt + variance_bar / 4 * (2 * centred)
+    variance_bar = jnp.sum(product_bar * centred, axis=1, keepdims=True) * (-0.5 * rsqrt / total)
+    centred_bar = product_bar * rsqrt + variance_bar / 4 * (2 * centred)
     x_bar = centred_bar - jnp.sum(centred_bar, axis=1, keepdims=True) / 4
     return x_bar, gain_bar, bias_bar

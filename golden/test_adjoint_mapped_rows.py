@@ -9,8 +9,8 @@ def mapped_rows_vjp(rows, w, *, y_bar):
 
 
 def mapped_rows_fwd(rows, w):
-    value, f_vjp = jax.vjp(lambda w, rows: jax.vmap(lambda row: jnp.sin(row) @ w)(rows), w, rows)
-    return value, (f_vjp,)
+    y, f_vjp = jax.vjp(lambda w, rows: jax.vmap(lambda row: jnp.sin(row) @ w)(rows), w, rows)
+    return y, (f_vjp,)
 
 
 def mapped_rows_bwd(residuals, y_bar):

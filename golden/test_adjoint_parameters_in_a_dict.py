@@ -10,14 +10,14 @@ def parameters_in_a_dict_vjp(params, x, *, y_bar):
 
 def parameters_in_a_dict_fwd(params, x):
     total = x @ params["w"] + params["b"]
-    sum_h = jnp.sum(jax.nn.relu(total), axis=-1)
-    return sum_h, (params, x, total)
+    y = jnp.sum(jax.nn.relu(total), axis=-1)
+    return y, (params, x, total)
 
 
 def parameters_in_a_dict_bwd(residuals, y_bar):
     params, x, total = residuals
-    where = jnp.where(total > 0, jnp.expand_dims(y_bar, -1), 0)
-    sum_out = jnp.sum(where, axis=0)
-    x_bar = where @ params["w"].T
-    T = x.T @ where
-    return {"b": sum_out, "w": T}, x_bar
+    total_bar = jnp.where(total > 0, jnp.expand_dims(y_bar, -1), 0)
+    b_bar = jnp.sum(total_bar, axis=0)
+    x_bar = total_bar @ params["w"].T
+    w_bar = x.T @ total_bar
+    return {"b": b_bar, "w": w_bar}, x_bar

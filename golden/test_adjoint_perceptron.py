@@ -22,8 +22,7 @@ def perceptron_bwd(residuals, x_bar):
     layers, xs, xs_1 = residuals
     items = []
     for (w, _), x, x_1 in zip(reversed(layers), reversed(xs), reversed(xs_1)):
-        x_bar = x_bar * (1 - x**2)
-        x_bar_1 = x_bar @ w.T
-        items.append((x_1.T @ x_bar, jnp.sum(x_bar, axis=0)))
-        x_bar = x_bar_1
+        total_bar = x_bar * (1 - x**2)
+        x_bar = total_bar @ w.T
+        items.append((x_1.T @ total_bar, jnp.sum(total_bar, axis=0)))
     return items[::-1], x_bar

@@ -14,8 +14,8 @@ def pytree_of_outputs_fwd(x, y):
 
 def pytree_of_outputs_bwd(residuals, y_bar):
     x, y, sqrt = residuals
-    product = y_bar["product"]
+    product_bar = y_bar["product"]
     x_bar = y_bar["norm"] * (0.5 / sqrt) * (2 * x)
-    x_bar = x_bar + product * y
-    y_bar = product * x
+    x_bar = x_bar + product_bar * y
+    y_bar = product_bar * x
     return x_bar, y_bar

@@ -26,12 +26,12 @@ def recurrent_network_bwd(residuals, y_bar):
     def step(carry, item):
         h_bar, params_bar = carry
         x, h, h_1, h_bar_1 = item
-        h_bar = (h_bar + h_bar_1) * (1 - h**2)
-        params_1 = params["wh"] @ h_bar
-        params_bar_1 = params_bar["wh"] + jnp.outer(h_1, h_bar)
-        params_2 = params["wx"] @ h_bar
-        params_bar = params_bar["wx"] + jnp.outer(x, h_bar)
-        return (params_1, {"wh": params_bar_1, "wx": params_bar}), params_2
+        total_bar = (h_bar + h_bar_1) * (1 - h**2)
+        h_bar = params["wh"] @ total_bar
+        wh_bar = params_bar["wh"] + jnp.outer(h_1, total_bar)
+        x_bar = params["wx"] @ total_bar
+        wx_bar = params_bar["wx"] + jnp.outer(x, total_bar)
+        return (h_bar, {"wh": wh_bar, "wx": wx_bar}), x_bar
 
     (h_bar, params_bar), x_bars = jax.lax.scan(
         step, (y_bar[0], jax.tree.map(jnp.zeros_like, params)), (xs, h, hs, y_bar[1]), reverse=True

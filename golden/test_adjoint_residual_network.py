@@ -22,8 +22,8 @@ def residual_network_bwd(residuals, x_bar):
     layers, xs, all_residuals = residuals
     layer_bars = []
     for layer, x, residuals in zip(reversed(layers), reversed(xs), reversed(all_residuals)):
-        value, x_bar = block_bwd(layer, x, residuals, x_bar)
-        layer_bars.append(value)
+        layer_bar, x_bar = block_bwd(layer, x, residuals, x_bar)
+        layer_bars.append(layer_bar)
     return layer_bars[::-1], x_bar
 
 
@@ -33,7 +33,7 @@ def block_fwd(layer, x):
 
 
 def block_bwd(layer, x, tanh, y_bar):
-    y_bar_1 = y_bar * (1 - tanh**2)
-    x_bar = y_bar + layer["w"] @ y_bar_1
-    outer = jnp.outer(x, y_bar_1)
-    return {"w": outer}, x_bar
+    product_bar = y_bar * (1 - tanh**2)
+    x_bar = y_bar + layer["w"] @ product_bar
+    w_bar = jnp.outer(x, product_bar)
+    return {"w": w_bar}, x_bar

@@ -24,8 +24,8 @@ def scanned_residual_network_bwd(residuals, x_bar):
 
     def step(x_bar, item):
         layer, x, residuals = item
-        layer_bars, x_bar = block_bwd(layer, x, residuals, x_bar)
-        return x_bar, layer_bars
+        layer_bar, x_bar = block_bwd(layer, x, residuals, x_bar)
+        return x_bar, layer_bar
 
     x_bar, layer_bars = jax.lax.scan(step, x_bar, (layers, xs, all_residuals), reverse=True)
     return layer_bars, x_bar
@@ -37,7 +37,7 @@ def block_fwd(layer, x):
 
 
 def block_bwd(layer, x, tanh, y_bar):
-    y_bar_1 = y_bar * (1 - tanh**2)
-    x_bar = y_bar + layer["w"] @ y_bar_1
-    outer = jnp.outer(x, y_bar_1)
-    return {"w": outer}, x_bar
+    product_bar = y_bar * (1 - tanh**2)
+    x_bar = y_bar + layer["w"] @ product_bar
+    w_bar = jnp.outer(x, product_bar)
+    return {"w": w_bar}, x_bar

@@ -10,12 +10,12 @@ def sliced_coupling_vjp(x, *, y_bar):
 def sliced_coupling_fwd(x):
     a = x[:2]
     exp = jnp.exp(a)
-    concatenate = jnp.concatenate([a, x[2:] * exp])
-    return concatenate, (x, exp)
+    y = jnp.concatenate([a, x[2:] * exp])
+    return y, (x, exp)
 
 
 def sliced_coupling_bwd(residuals, y_bar):
     x, exp = residuals
-    a_bar, value = jnp.split(y_bar, [2])
-    a_bar = a_bar + value * x[2:] * exp
-    return (jnp.concatenate([a_bar, value * exp]),)
+    a_bar, product_bar = jnp.split(y_bar, [2])
+    a_bar = a_bar + product_bar * x[2:] * exp
+    return (jnp.concatenate([a_bar, product_bar * exp]),)

@@ -9,8 +9,8 @@ def updated_element_vjp(x, *, y_bar):
 
 
 def updated_element_fwd(x):
-    at = x.at[1].multiply(x[0])
-    return at, (x,)
+    y = x.at[1].multiply(x[0])
+    return y, (x,)
 
 
 def updated_element_bwd(residuals, y_bar):

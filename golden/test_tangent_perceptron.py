@@ -6,11 +6,8 @@ def perceptron_jvp(primals, tangents):
     layers, x = primals
     layers_dot, x_dot = tangents
     for (w, b), (w_dot, b_dot) in zip(layers, layers_dot):
-        x_1 = x @ w
-        x_2 = x_1 + b
-        x_3 = jnp.tanh(x_2)
-        broadcast_to = jnp.broadcast_to(x_dot @ w + x @ w_dot, jnp.shape(x_1))
-        broadcast_to = jnp.broadcast_to(broadcast_to + b_dot, jnp.shape(x_2))
-        x_dot = jnp.broadcast_to(broadcast_to * (1 - x_3**2), jnp.shape(x_3))
-        x = x_3
+        x_1 = jnp.tanh(x @ w + b)
+        x_dot = x_dot @ w + x @ w_dot + b_dot
+        x_dot = x_dot * (1 - x_1**2)
+        x = x_1
     return x, x_dot

@@ -7,9 +7,9 @@ def sliced_coupling_jvp(primals, tangents):
     a = x[:2]
     b = x[2:]
     exp_a = jnp.exp(a)
-    concatenate = jnp.concatenate([a, b * exp_a])
+    y = jnp.concatenate([a, b * exp_a])
     (x_dot,) = tangents
     a_dot = x_dot[:2]
     b_dot = x_dot[2:] * exp_a + a_dot * exp_a * b
-    concatenate_1 = jnp.concatenate([a_dot, b_dot])
-    return concatenate, concatenate_1
+    y_dot = jnp.concatenate([a_dot, b_dot])
+    return y, y_dot

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from types import BuiltinFunctionType, FunctionType
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
-from invcompiler.errors import InvcompilerError
 from invcompiler.frontend import read
 from invcompiler.generated import program_of
-from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Function, Loop, Ref
-from invcompiler.passes.adjoint_pairs import is_library
 from invcompiler.passes.dead_code import dead_code
+from invcompiler.passes.expose_callees import expose_callees
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,44 +30,11 @@ class _Hoisted:
         return jax.tree.unflatten(self.treedef, values)
 
 
-def exposed(function: Function) -> Function:
-    """Write calls of methods, partials and callable objects as calls of what runs, so that what they hold is hoisted."""
-    return replace(function, body=_exposed(function.body))
-
-
-def _exposed(block: Block) -> Block:
-    return replace(block, equations=tuple(map(_exposed_equation, block.equations)))
-
-
-def _exposed_equation(equation: Equation) -> Equation:
-    match equation:
-        case Apply(fn=Ref(value=callee)):
-            function = _behind(callee)
-            return replace(equation, fn=Ref(function, function.name)) if function else equation
-        case Loop():
-            return replace(equation, body=_exposed(equation.body))
-        case Branch():
-            return replace(equation, blocks=tuple(map(_exposed, equation.blocks)))
-        case _:
-            return equation
-
-
-def _behind(callee: Any) -> Function | None:
-    """Return what runs when an object of the user's is called, or None if the text can name it or it is a library's."""
-    kinds = (FunctionType, BuiltinFunctionType, type, Function)
-    if isinstance(callee, kinds) or not callable(callee) or is_library(callee):
-        return None
-    try:
-        return exposed(read(callee))
-    except InvcompilerError:
-        return None
-
-
 class Converted:
     """A closure-converted function: call it with the arguments, then with what was hoisted. `.source` is its text."""
 
     def __init__(self, f: Callable[..., Any], count: int):
-        self._program = program_of(dead_code(exposed(read(f))), ())
+        self._program = program_of(dead_code(expose_callees(read(f))), ())
         self._count = count
         self.hoisted: list[Any] = []
         self._captured = [

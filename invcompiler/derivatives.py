@@ -37,7 +37,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.passes.adjoint_pairs import has_own_rule
+from invcompiler.passes.adjoint_pairs import has_own_rule, is_library
 from invcompiler.passes.avals import Avals, abstract
 from invcompiler.passes.derivative_programs import (
     Subject,
@@ -146,8 +146,9 @@ def target_of(f: Any) -> Target:
     if not callable(f):
         raise TypeError(f"expected a function, got {type(f).__name__}")
     function = None
-    if not isinstance(f, Derivative) and not has_own_rule(f):
-        generated = getattr(f, "__invcompiler_function__", None)
+    generated = getattr(f, "__invcompiler_function__", None)
+    reads = generated is not None or not is_library(f)
+    if not isinstance(f, Derivative) and not has_own_rule(f) and reads:
         try:
             function = read(unwrapped(f)) if generated is None else generated()
         except InvcompilerError:
@@ -364,6 +365,12 @@ class GradMaker(ValueAndGradMaker):
     value = False
 
 
+def _makes_function(fn: Callable) -> Callable:
+    """Mark a function whose calls are made while a program is compiled: the source of the result becomes a part of it."""
+    fn.__makes_function__ = True  # type: ignore[attr-defined]
+    return fn
+
+
 def _check_scalar(name: str, of: Subject, options: dict[str, Any]) -> None:
     aval = of.avals.aval(of.function.body.result)
     if options.get("has_aux"):
@@ -441,6 +448,7 @@ def _check_input(name: str, number: int, aval: Any, options: dict[str, Any]) -> 
             )
 
 
+@_makes_function
 def grad(
     f: Callable[..., Any],
     argnums: Argnums = 0,
@@ -457,6 +465,7 @@ def grad(
     return Derivative(GradMaker(f, argnums, **options))
 
 
+@_makes_function
 def value_and_grad(
     f: Callable[..., Any],
     argnums: Argnums = 0,

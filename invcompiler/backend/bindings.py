@@ -272,6 +272,8 @@ class Module:
             value = getattr(value, name, None)
             if not isinstance(value, types.ModuleType):
                 return
+            if value.__name__.startswith("jax.numpy."):
+                continue  # they come with it
             if root is not jax or value.__name__.count(".") > 1:
                 self.submodules[value.__name__] = None
 

@@ -62,6 +62,10 @@ def text_of(function: types.FunctionType) -> Text:
     Raises SourceUnavailableError if there is none, or if what there is has changed since.
     """
     code = function.__code__
+    made = getattr(function, "__syntax__", None)
+    if made is not None and made[0] is code:  # a wrapper may have the attribute of what it wraps
+        _, node, span = made
+        return Text(node, span.file, span.line - node.lineno, None)
     found = _texts.get(id(code))
     if found is not None and found[0] is code:
         return found[1]

@@ -191,7 +191,10 @@ class _Run:
         make = compile(_maker(closure, names), closure.span.file, "exec", _FLAGS, True)
         namespace: dict[str, Any] = {}
         exec(make, namespace)
-        return namespace["_make"](*(self.tree(tree) for _, tree in closure.env))
+        made = namespace["_make"](*(self.tree(tree) for _, tree in closure.env))
+        # it has no file to be read from: whoever reads it finds its tree, and where that stands
+        made.__syntax__ = (made.__code__, closure.node, closure.span)
+        return made
 
     # ---- equations ------------------------------------------------------------------------------
 

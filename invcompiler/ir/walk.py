@@ -30,6 +30,12 @@ from invcompiler.ir.nodes import (
 )
 
 
+def has_name(block: Block, name: str) -> bool:
+    """Whether a parameter of `block`, or a value of its own equations, is called `name`."""
+    outs = (out for equation in block.equations for out in equation.outs)
+    return any(var.name == name for var in (*block.params, *outs))
+
+
 def map_tree(fn: Callable[[Var], Tree], tree: Tree) -> Tree:
     """Return `tree` with every var replaced by `fn(var)`."""
     match tree:

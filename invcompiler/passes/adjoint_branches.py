@@ -163,7 +163,8 @@ def _pull(
             values.update({var: out for var, out in pairs if var is not None})
         else:
             equations = (*side.forward.equations, *side.back.equations)
-        blocks.append(fresh_block(Block((), equations, side.back.result), values))
+        block = Block((), equations, side.back.result)
+        blocks.append(fresh_block(block, values, cots.emit.names))
     outs = tuple(Var(bar_name(var)) for var in outer)
     for out, var in zip(outs, outer, strict=True):
         cots.emit.avals.alike(out, var)

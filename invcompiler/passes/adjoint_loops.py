@@ -209,7 +209,10 @@ def _forward(emit: Emission, inner: Emission, loop: Loop, kept: Kept) -> tuple[V
     pairs = zip(result.items[n:], loop.outs[n:], strict=True)
     collected = {item: out for item, out in pairs if isinstance(item, Var)}
     new = [var for var in kept.residuals if var not in collected]
-    stacks = {var: Var(plural(var.name)) for var in new}
+    names = inner.names
+    stacks = {var: Var(plural(var.name or names.get(var))) for var in new}
+    for item, out in collected.items():
+        emit.wish(out, plural(item.name or names.get(item)))
     body = Block(loop.body.params, tuple(inner.equations), Display(tuple, (*result.items, *new)))
     emit.keep(collecting(emit, replace(loop, outs=(*loop.outs, *stacks.values()), body=body), new))
     return tuple(stacks.get(var) or collected[var] for var in kept.residuals)
@@ -270,7 +273,7 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
         (*outs, *gathered),
         (*carried, *outer),
         iterable,
-        fresh_block(body, {}),
+        fresh_block(body, {}, emit.names),
         _options(emit, loop, kind, iterable),
         loop.span,
     )

@@ -46,7 +46,9 @@ from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.emission import CONCRETE, Emission, LeftToJax
 from invcompiler.passes.finish import finish
-from invcompiler.passes.fresh import bind_trees, fresh_block, inline_closures
+from invcompiler.passes.fresh import bind_trees, fresh_block
+from invcompiler.passes.inline_higher_order import inline_higher_order, passes_closure
+from invcompiler.passes.make_now import make_now
 from invcompiler.passes.residuals import choose
 
 RESIDUALS = "residuals"
@@ -366,7 +368,7 @@ def callee(equation: Apply, emit: Emission) -> Function | None:
 
     Left to JAX are functions with derivative rules of their own, `jax.checkpoint`, and other people's libraries.
     """
-    if not isinstance(equation.fn, Ref):
+    if not isinstance(equation.fn, Ref) or passes_closure(equation):
         return None
     fn = equation.fn.value
     if isinstance(fn, Function):
@@ -376,8 +378,7 @@ def callee(equation: Apply, emit: Emission) -> Function | None:
     function = readable(fn)
     if function is None:
         return None
-    function = drop_assumptions(function, assume)
-    return replace(function, body=inline_closures(function.body))
+    return inline_higher_order(make_now(drop_assumptions(function, assume)), readable)
 
 
 def readable(fn: Any) -> Function | None:

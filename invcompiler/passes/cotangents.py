@@ -28,6 +28,7 @@ from invcompiler.passes.containers import (
     of_display,
 )
 from invcompiler.passes.emission import Emission, LeftToJax, NeedsShapes, reference
+from invcompiler.passes.residuals import described
 from invcompiler.rules.adjoint_registry import Spread
 
 ZERO = Const(None)
@@ -91,6 +92,7 @@ class Cotangents:
                     self.bars[tree] = total = self.add(self.bars.get(tree, ZERO), bar, tree)
                     if isinstance(total, Var):
                         self.emit.wish(total, bar_name(tree))
+                        self.emit.wish(total, self.name_of(tree), weak=True)
             case Display() if has_star(tree):
                 self._give_starred(tree, self.dense(bar))
             case Display():
@@ -101,6 +103,11 @@ class Cotangents:
             case _:
                 if any(map(self.active, leaves(tree))):
                     raise LeftToJax("a function that is passed on has no cotangent")
+
+    def name_of(self, var: Var) -> str | None:
+        """Return a name for the cotangent of a var that has none, after what computes it."""
+        name = self.emit.names.get(var) or described(self.emit.made.get(var))
+        return None if name is None else f"{name}_bar"
 
     def give_field(self, var: Var, key: str, bar: Tree) -> None:
         """Add `bar` to the cotangent of item `key` of a dict."""
@@ -151,7 +158,10 @@ class Cotangents:
         if isinstance(bar, Display):
             return bar.items[number]
         fn, key = box.access(number)
-        return self.emit.apply(fn, (bar, key))
+        item = self.emit.apply(fn, (bar, key))
+        if isinstance(key, Const) and isinstance(key.value, str) and key.value.isidentifier():
+            self.emit.wish(item, f"{key.value}_bar")
+        return item
 
     # ---- adding -------------------------------------------------------------------------------
 

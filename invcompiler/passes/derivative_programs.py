@@ -27,7 +27,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.walk import free_vars, leaves, map_block
+from invcompiler.ir.walk import free_vars, has_name, leaves, map_block
 from invcompiler.passes.adjoint import Walk, reverse
 from invcompiler.passes.adjoint_blocks import shown_blocks
 from invcompiler.passes.adjoint_pairs import Pairs, positional, readable
@@ -37,7 +37,9 @@ from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name, dtype_ref
 from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.emission import Emission, NeedsShapes
 from invcompiler.passes.finish import finish
-from invcompiler.passes.fresh import inline_closures, named
+from invcompiler.passes.fresh import named
+from invcompiler.passes.inline_higher_order import inline_higher_order
+from invcompiler.passes.make_now import make_now
 from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
 from invcompiler.passes.tangent import Twins, forward
@@ -79,7 +81,7 @@ def generic_subject(function: Function) -> Subject:
 
 def _readied(function: Function) -> Function:
     function = shown_blocks(drop_assumptions(function, assume), readable)
-    return replace(function, body=inline_closures(function.body))
+    return inline_higher_order(make_now(function), readable)
 
 
 def _fixed(function: Function, given: int, names: tuple[str, ...]) -> Function:
@@ -285,6 +287,9 @@ def _reversed(
     for var, capture in of.function.captures:
         pairs.captured(var, capture)
     walk, cots, back = reverse(of.function, chosen, of.avals, pairs, seed)
+    result = of.function.body.result
+    if isinstance(result, Var) and not result.name and not has_name(of.function.body, "y"):
+        walk.forward.wish(result, "y")
     return walk, cots, back, pairs
 
 

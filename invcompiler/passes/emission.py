@@ -67,6 +67,7 @@ class Emission(Builder):
         self.avals = avals
         self.made: dict[Var, Apply] = parent.made if parent else {}
         self.names: dict[Var, str] = parent.names if parent else {}
+        self.weak: set[Var] = parent.weak if parent else set()
         self.functions: set[Var] = parent.functions if parent else set()
         self.arrays: set[Var] = parent.arrays if parent else set()
 
@@ -129,10 +130,13 @@ class Emission(Builder):
                 self.avals.met[item] = {path: b.items[number] for path, b in met.items() if b}
         return item
 
-    def wish(self, tree: Tree, name: str | None) -> None:
-        """Let a var that has no name be called `name` in the end."""
-        if isinstance(tree, Var) and tree.name is None and name is not None:
-            self.names.setdefault(tree, name)
+    def wish(self, tree: Tree, name: str | None, *, weak: bool = False) -> None:
+        """Let a var that has no name be called `name` in the end; a `weak` wish gives way to another one."""
+        if not isinstance(tree, Var) or tree.name is not None or name is None:
+            return
+        if tree not in self.names or (tree in self.weak and not weak):
+            self.names[tree] = name
+            self.weak.add(tree) if weak else self.weak.discard(tree)
 
     # ---- what is known while compiling ------------------------------------------------------------
 
@@ -184,6 +188,8 @@ class Emission(Builder):
     def _answer(self, fn: Any, args: tuple[Tree, ...], kwargs: tuple) -> Tree | None:
         if not isinstance(fn, Ref):
             return None
+        if _hashable(fn.value) in _ARITHMETIC and not kwargs:
+            return _folded(fn.value, args)
         if (
             fn.value is getattr
             and isinstance(args[1], Const)
@@ -218,6 +224,18 @@ class Emission(Builder):
         if any(callable(value) or isinstance(value, ModuleType) for value in values):
             return None
         return as_tree(fn(*values, **keywords))
+
+
+_ARITHMETIC = {operator.add, operator.sub, operator.mul, operator.neg}
+
+
+def _folded(fn: Callable, args: tuple[Tree, ...]) -> Const | None:
+    """Return the value of arithmetic with Python numbers: of `1.0 * 5`."""
+    numbers = [arg.value for arg in args if isinstance(arg, Const)]
+    if len(numbers) < len(args) or any(type(number) not in (int, float) for number in numbers):
+        return None
+    value = fn(*numbers)
+    return Const(value) if math.isfinite(value) else None
 
 
 def _is_held(meetings: Mapping[Any, Any]) -> bool:

@@ -105,7 +105,7 @@ def _inlined(block: Block, known: dict[Var, Tree]) -> Block:
         equation = _spliced(map_operands(lambda var: known.get(var, var), equation))
         match equation:
             case Apply(fn=Closure() as closure):
-                body = _called(closure, equation)
+                body = called_closure(closure, equation)
                 if body is None:
                     equations.append(equation)
                     continue
@@ -124,7 +124,7 @@ def _inlined(block: Block, known: dict[Var, Tree]) -> Block:
     return Block(block.params, tuple(equations), map_tree(lambda v: known.get(v, v), block.result))
 
 
-def _called(closure: Closure, call: Apply) -> Block | None:
+def called_closure(closure: Closure, call: Apply) -> Block | None:
     try:
         function = closure.lower()
     except InvcompilerError:
@@ -156,4 +156,4 @@ def bind_trees(function: Function, call: Apply) -> dict[Var, Tree] | None:
     return bound
 
 
-__all__ = ["bind_trees", "fresh_block", "inline_closures", "named"]
+__all__ = ["bind_trees", "called_closure", "fresh_block", "inline_closures", "named"]

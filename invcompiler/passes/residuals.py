@@ -203,6 +203,7 @@ def described(equation: Equation | None) -> str | None:
     elif isinstance(equation.fn, Ref) and equation.fn.value in (operator.getitem, getattr):
         key = equation.args[1]
         name = key.value if isinstance(key, Const) else None
+        name = "transposed" if name in ("T", "mT") else name
     elif isinstance(equation.fn, Ref):
         *module, last = equation.fn.spelling.split(".")
         name = _WORDS.get(equation.fn.value, last if module else f"{last}_out")

@@ -41,7 +41,7 @@ from invcompiler.ir.nodes import (
     Var,
     Zip,
 )
-from invcompiler.ir.walk import free_vars, leaves, map_block
+from invcompiler.ir.walk import free_vars, has_name, leaves, map_block
 from invcompiler.passes.activity import item_trees, useful, varying
 from invcompiler.passes.adjoint import called, local_pullbacks
 from invcompiler.passes.adjoint_calls import applies, canonical_call, is_alone, projected
@@ -222,6 +222,9 @@ def _part(walk: Forward, rule: AdjointRule, call: Call, equation: Apply) -> Tree
 def _filled(walk: Forward, dot: Tree, out: Var) -> Tree:
     """Broadcast a tangent that came from a smaller operand to the shape of the value, and cast it to its dtype."""
     if isinstance(dot, Display):
+        return dot
+    same = walk.emit.ask(lambda a, b: len(set(_look(a, b))) == 1, dot, out)
+    if same is not None and same.value:
         return dot
     known = walk.emit.ask(_look, dot, out)
     if known is None:
@@ -488,10 +491,15 @@ def forward(
     varied = varying(function.body, chosen, avals)
     wanted = useful(function.body, (function.body.result,), varied)
     walk = Forward(Emission(avals), varied, wanted, twins)
+    result = function.body.result
+    if isinstance(result, Var) and not result.name and not has_name(function.body, "y"):
+        walk.emit.wish(result, "y")
     dots = tuple(_dot(walk, var) for var in chosen)
     walk.block(function.body)
-    result = function.body.result
-    pair = Display(tuple, (result, walk.whole(result)))
+    dot = walk.whole(result)
+    if isinstance(result, Var) and walk.emit.names.get(result) == "y":
+        walk.emit.wish(dot, "y_dot")
+    pair = Display(tuple, (result, dot))
     block = walk.emit.block((), pair)
     return dots, block, walk.emit.names
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invcompiler.elementwise_functions import is_elementwise
 from invcompiler.implicit import implicit_inverse
+from invcompiler.independent_axes import independent_axes
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -43,11 +43,40 @@ solve_mixed = on_the_host(lambda x: np.linalg.solve(MIX, np.arcsinh(x)))
 solve_mixed_jax = lambda x: jnp.linalg.solve(MIX, jnp.arcsinh(x))
 
 
-def test_elementwise_is_seen():
-    assert is_elementwise(cubic, jnp.asarray(X))
-    assert not is_elementwise(mixed, jnp.asarray(X))
-    assert not is_elementwise(lambda y: y * jnp.sum(y), jnp.asarray(X))
-    assert not is_elementwise(lambda y: y[::-1], jnp.asarray(X))
+def test_axes_that_do_not_mix_are_seen():
+    x, rows = jnp.asarray(X), jnp.ones((5, 4, 3))
+    assert independent_axes(cubic, x) == 1
+    assert independent_axes(mixed, x) == 0
+    assert independent_axes(lambda y: y * jnp.sum(y), x) == 0
+    assert independent_axes(lambda y: y[::-1], x) == 0
+    assert independent_axes(jax.vmap(lambda y: jax.nn.softplus(y) + y), x) == 1
+    assert independent_axes(lambda y: jax.lax.fori_loop(0, 3, lambda i, c: c * y, y), x) == 1
+    assert independent_axes(lambda y: jax.lax.while_loop(lambda c: c[0] < 1, jnp.exp, y), x) == 0
+    assert independent_axes(lambda y: jnp.sinh(y @ MIX.T), rows) == 2
+    assert independent_axes(lambda y: jax.nn.softmax(y, 1) * 2, rows) == 1
+    assert independent_axes(lambda y: y - jnp.mean(y, 0), rows) == 0
+    assert independent_axes(lambda y: y.swapaxes(0, 1).reshape(5, 4, 3), rows) == 0
+
+
+def test_batch_without_a_matrix_of_the_batch():
+    xs = np.stack([X, 2 * X, X + 1, -X])
+    solve = lambda x: jnp.linalg.solve(MIX, jnp.arcsinh(x)[..., None])[..., 0]
+    g = implicit_inverse(
+        lambda x: jax.lax.stop_gradient(solve(x)), forward=lambda y: jnp.sinh(y @ MIX.T)
+    )
+    bar = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_allclose(jax.vjp(g, xs)[1](bar)[0], jax.vjp(solve, xs)[1](bar)[0], rtol=1e-9)
+    assert "12,12" not in str(jax.make_jaxpr(lambda x: jax.vjp(g, x)[1](bar))(xs))
+
+
+def test_keywords_and_static_arguments():
+    g = implicit_inverse(
+        lambda x, kind, scale=1.0: jax.lax.stop_gradient(jnp.cbrt(x) / scale),
+        forward=lambda y, kind, scale=1.0: (y * scale) ** 3,
+    )
+    expected = jax.grad(lambda s: jnp.sum(jnp.cbrt(X + 2) / s))(3.0)
+    found = jax.grad(lambda s: jnp.sum(g(jnp.asarray(X + 2), "cube", scale=s)))(3.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_elementwise():
