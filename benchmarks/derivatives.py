@@ -1,46 +1,53 @@
-"""Emitted gradients against `jax.grad`: FLOPs, bytes, temp memory, run time, first call.
+"""Emitted gradients against `jax.grad`: operations, bytes, memory, run time, time to trace and compile."""
 
-python -m benchmarks.derivatives
-"""
+from __future__ import annotations
 
-import statistics
+import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import jax
 
-from invcompiler.derivatives import grad
+import invcompiler as inv
+from measure import compile_seconds, compiled, cost, paired_time, ratio
+
+sys.path.append(str(Path(__file__).parent.parent))  # the models are those of the tests
 from tests.derivatives.models import MODELS
-from tests.derivatives.test_cost import cost
 
 
-def first_call(f, arguments):
-    """Return the seconds that the first call takes: to write, trace, compile and run."""
+def gradients() -> list[str]:
+    rows = [
+        "| model | FLOPs | bytes | temp | run time | trace and compile | of JAX | to write it |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, (f, args) in MODELS.items():
+        rows.append(gradient_row(name, f, args))
+        print(rows[-1], file=sys.stderr, flush=True)
+    return [
+        "Emitted over `jax.grad`, both under `jax.jit`; times to trace and compile are the best of 5, after the source is",
+        "written, which happens once for each signature.",
+        "",
+        *rows,
+    ]
+
+
+def gradient_row(name: str, f: Callable, args: tuple) -> str:
+    generated, by_jax = inv.grad(f), jax.grad(f)
     start = time.perf_counter()
-    jax.block_until_ready(f(*arguments))
-    return time.perf_counter() - start
-
-
-def paired_times(f, g, arguments, rounds=50):
-    """Return the median seconds of `f` and of `g`, called in turn."""
-    times = ([], [])
-    for _ in range(rounds):
-        for h, found in zip((f, g), times):
-            start = time.perf_counter()
-            jax.block_until_ready(h(*arguments))
-            found.append(time.perf_counter() - start)
-    return tuple(map(statistics.median, times))
-
-
-def main():
-    print(f"{'':12} {'flops':>7} {'bytes':>7} {'temp':>7} {'run':>7}   first call (jax)")
-    for name, (f, arguments) in MODELS.items():
-        mine, theirs = grad(f), jax.jit(jax.grad(f))
-        started, jax_started = first_call(mine, arguments), first_call(theirs, arguments)
-        a, b = cost(mine, arguments), cost(theirs, arguments)
-        t, jax_t = paired_times(mine, theirs, arguments)
-        ratios = " ".join(f"{x / y:7.3f}" for x, y in zip((*a, t), (*b, jax_t)))
-        print(f"{name:12} {ratios}   {started:.2f} s ({jax_started:.2f} s)")
+    jax.eval_shape(generated, *args)
+    written = time.perf_counter() - start
+    ours, theirs = compiled(generated, args), compiled(by_jax, args)
+    a, b = cost(ours), cost(theirs)
+    middle, spread = paired_time(ours, theirs, args)
+    ratios = [ratio(a.flops, b.flops), ratio(a.bytes, b.bytes), ratio(a.temp, b.temp)]
+    shown = " | ".join(f"{value:.2f}" for value in ratios)
+    times = [compile_seconds(g, args, 5) for g in (generated, by_jax)]
+    return (
+        f"| {name} | {shown} | {middle:.2f} ± {spread:.2f} | {times[0] * 1e3:.0f} ms "
+        f"| {times[1] * 1e3:.0f} ms | {written * 1e3:.0f} ms |"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    print("\n".join(gradients()))

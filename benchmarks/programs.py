@@ -243,9 +243,13 @@ def autoregressive(coefficients, x):
     return lax.scan(step, jnp.zeros(x.shape[1:], x.dtype), x)[1]
 
 
+# Its inverse keeps the scan. (Since the carry is the output before, it could be written without one, at the price of
+# all steps' intermediate values at once; XLA, which counts the body of a loop once, could not compare the two.)
 def autoregressive_inverse(y, coefficients):
-    before = jnp.concatenate([jnp.zeros_like(y[:1]), y[:-1]])
-    return (y - coefficients["a"] * before) * jnp.exp(-coefficients["s"])
+    def step(before, y_t):
+        return y_t, (y_t - coefficients["a"] * before) * jnp.exp(-coefficients["s"])
+
+    return lax.scan(step, jnp.zeros(y.shape[1:], y.dtype), y)[1]
 
 
 def autoregressive_inverse_and_ildj(y, coefficients):
@@ -407,10 +411,10 @@ def sinh_arcsinh_inverse(y, tail, skew):
 
 
 def sinh_arcsinh_inverse_and_ildj(y, tail, skew):
-    u = (jnp.arcsinh(y) - skew) * jnp.exp(-tail)
-    x = jnp.sinh(u)
-    log_cosh = jnp.logaddexp(u, -u) - jnp.log(2.0)  # the logarithm of `cosh(u)` would overflow
-    return x, jnp.sum(log_cosh - 0.5 * jnp.log1p(y * y) - tail)
+    v = jnp.arcsinh(y)
+    u = (v - skew) * jnp.exp(-tail)
+    # The logarithms of `cosh(u)` and of `sqrt(1 + y * y)`, which is `cosh(v)`, would overflow.
+    return jnp.sinh(u), jnp.sum(jnp.logaddexp(u, -u) - jnp.logaddexp(v, -v) - tail)
 
 
 # ---- 16: a masked (checkerboard) coupling on images --------------------------------------------------------------------------------

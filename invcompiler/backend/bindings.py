@@ -267,6 +267,8 @@ class Module:
 
     def _import_submodules(self, root: types.ModuleType, path: ast.expr) -> None:
         """See to it that `jax.scipy.special` is loaded where `import jax` alone may not do that."""
+        if root is jnp:  # which loads what it has
+            return
         value: Any = root
         for name in _attributes(path):
             value = getattr(value, name, None)

@@ -106,19 +106,19 @@ class Inverter:
         """Write a function; while it is written, calls of it name its stand-in."""
         write = self.write_forward if product.forward else self.write_inverse
         self._writing[key] = Recursion(f"{plan.function.name}_{product.suffix}")
-        made = self.finish(write(plan, product), plan.context.facts)
+        made = self.finish(*write(plan, product))
         recursion = self._writing.pop(key)
         if recursion in self._recursive:
             return replace(made, source=recursion)
         return self._shared.setdefault(signature_of(made), made)
 
-    def write_inverse(self, plan: FunctionPlan, product: Product) -> Function:
+    def write_inverse(self, plan: FunctionPlan, product: Product) -> tuple[Function, Facts]:
         return _Writer(self, plan, product).write()
 
-    def write_forward(self, plan: FunctionPlan, product: Product) -> Function:
+    def write_forward(self, plan: FunctionPlan, product: Product) -> tuple[Function, Facts]:
         from invcompiler.passes.forward_log_det import forward_function
 
-        return forward_function(self, plan, product)
+        return forward_function(self, plan, product), plan.context.facts
 
     def callee(self, step: CallInverse, product: Product) -> Function:
         """Return the inverse that a step calls; it takes no functions that it does not use."""
@@ -164,14 +164,15 @@ class _Writer:
         self.plan = plan
         self.product = product
 
-    def write(self) -> Function:
+    def write(self) -> tuple[Function, Facts]:
+        """Return the function, and what is known of its values."""
         function = self.plan.function
         params = params_of(self.plan, self.product)
         emitter = Emitter(self.inverter, self.plan, self.product)
         self._open(emitter, params[0].var)
         emitter.run(self.plan.plan)
         block = emitter.builder.block([], self._result(emitter))
-        return Function(
+        made = Function(
             name=f"{function.name}_{self.product.suffix}",
             params=params,
             body=with_names(block, emitter.wishes),
@@ -180,6 +181,9 @@ class _Writer:
             doc=self._doc(emitter.assumptions),
             span=function.span,
         )
+        facts = self.plan.context.facts
+        known = {new: facts.of(old) for new, old in emitter.computed.items()}
+        return made, replace(facts, values={**facts.values, **known})
 
     def _open(self, emitter: Emitter, output: Var) -> None:
         """Give the vars of the forward result their values in terms of the output."""
@@ -259,6 +263,8 @@ class Emitter:
         self.values: dict[Var, Tree] = {} if parent is None else dict(parent.values)
         self.wishes: dict[Var, str] = {} if parent is None else parent.wishes
         self.checked: set[Tree] = set() if parent is None else parent.checked
+        # new vars that are computed as a forward one is, of which there are facts
+        self.computed: dict[Var, Var] = {} if parent is None else parent.computed
         self.assumptions: list[str] = [] if parent is None else parent.assumptions
         self.taken: set[str] = set()  # names of other outputs, while they are bound
         self.given = frozenset(plan.plan.given)
@@ -365,6 +371,8 @@ class Emitter:
                 arity=equation.arity,
             )
             self.values[equation.out] = value
+            if isinstance(value, Var):
+                self.computed.setdefault(value, equation.out)
             return
         fresh = refreshed(mapped)
         self.builder.add(fresh)

@@ -58,6 +58,9 @@ def loop(emitter: Emitter, step: InvertLoop) -> None:
     inner.run(step.plan)
     new_carries = close_carries(inner, parts, step)
     collected = [inner.value(parts.items[i][0]) for i, _ in step.items]
+    if emitter.ildj:
+        params = {*carries, *(var for source in sources for var in source.params)}
+        _take_out_steady_terms(emitter, inner, parts, params)
     ildj = None if inner.log_det.is_empty or not emitter.ildj else inner.log_det.total(inner)
     steady = steady_source(emitter, inner, parts, step, [*new_carries, *collected, *_given(ildj)])
     if steady is not None:
@@ -66,6 +69,37 @@ def loop(emitter: Emitter, step: InvertLoop) -> None:
     written = Written(emitter, parts, step, sources, carries, init)
     carried, collections = written.write(inner, new_carries, collected, ildj)
     _bind(emitter, parts, step, carried, collections)
+
+
+def _take_out_steady_terms(
+    emitter: Emitter, inner: Emitter, parts: Parts, params: set[Var]
+) -> None:
+    """Add terms that are the same at each step once, outside of the loop, as many times as there are steps."""
+    count = _known_count(emitter, parts)
+    if count is None:
+        return
+    kept = []
+    for term in inner.log_det.terms:
+        reduced = inner.log_det.reduced(inner, term)
+        cone = live_block(inner.builder.block([], reduced))
+        if not params.isdisjoint(free_vars(cone)):
+            kept.append(term)
+            continue
+        once = emitter.builder.inline_block(cone, {})
+        sign = count if emitter.log_det.forward else -count
+        emitter.log_det.add_ildj(call(emitter.builder, operator.mul, Const(sign), once))
+    inner.log_det.terms = kept
+
+
+def _known_count(emitter: Emitter, parts: Parts) -> int | None:
+    """Return how many steps a loop over arrays takes, if shapes tell."""
+    if parts.loop.kind not in (LoopKind.SCAN, LoopKind.MAP):
+        return None
+    shapes = [emitter.facts.shape(tree) for tree in parts.collections]
+    if isinstance(parts.loop.iterable, Each):
+        shapes.append(emitter.facts.shape(parts.loop.iterable.value))
+    counts = [shape[0] for shape in shapes if shape]
+    return next((count for count in counts if isinstance(count, int)), None)
 
 
 def _given(tree: Tree | None) -> list[Tree]:

@@ -117,6 +117,10 @@ class LogDet:
         one = getitem(emitter.builder, emitter.value(step.solved), index)
         return instantiate(emitter, step, template, emitter.value(step.output), one)
 
+    def reduced(self, emitter: Emitter, term: Term) -> Tree:
+        """Return the sum of a term, one number for each example."""
+        return _reduced(emitter, term, self.batch_ndims)
+
     def total(self, emitter: Emitter) -> Tree:
         """Return the ILDJ, minus the sum of all terms (for FLDJs the sum), one number for each example."""
         total: Tree | None = None

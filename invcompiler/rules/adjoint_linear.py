@@ -51,6 +51,9 @@ def _(y_bar, a, b):
     if a.ndim == 1:
         return jnp.outer(a, y_bar)
     if b.ndim == 2 and a.ndim > 2:
+        # The first operand is copied, transposed: it should be the smaller one.
+        if b.shape[0] > b.shape[1]:
+            return jnp.tensordot(y_bar, a, axes_before_last(a.ndim)).T
         return jnp.tensordot(a, y_bar, axes_before_last(a.ndim))
     if b.ndim == 2:
         return a.T @ y_bar

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg
 import jax.scipy.special
 
 from invcompiler.ir.build import literal as literal_value
@@ -31,6 +32,7 @@ from invcompiler.rules.equation import (
     real,
     static,
 )
+from invcompiler.rules.triangles import Diagonal, triangle
 
 # ---- signs -------------------------------------------------------------------------------------
 
@@ -220,6 +222,12 @@ class zero_minus:
 class times_one:
     def before(x):    return x * 1
     def after(x):     return x
+
+
+@equation(c=literal)
+class literal_times_zero:
+    def before(c):    return c * 0.0
+    def after(c):     return 0.0
 
 
 @equation(x=inexact)
@@ -772,6 +780,74 @@ class first_of_differences_of_rows:
 class differences_after_the_first:
     def before(y, a):        return jnp.split(jnp.diff(y, axis=a, prepend=0), [1], axis=a)[1]
     def after(y, a):         return jnp.diff(y, axis=a)
+
+
+# ---- matrices that are triangular by the way in which they are computed ------------------------------
+
+
+def _triangular(name: str, lower: bool, unit: bool) -> Guard:
+    def holds(tree, context):
+        found = triangle(tree, context)
+        if found is None or not (found.lower if lower else found.upper):
+            return False
+        return not unit or found.diagonal is Diagonal.ONES
+
+    return Guard(name, holds)
+
+
+lower_triangular = _triangular("a lower triangular matrix", lower=True, unit=False)
+upper_triangular = _triangular("an upper triangular matrix", lower=False, unit=False)
+unit_lower = _triangular("a lower triangular matrix, with ones on its diagonal", True, True)
+unit_upper = _triangular("an upper triangular matrix, with ones on its diagonal", False, True)
+
+
+@equation(a=unit_lower)
+class solve_of_unit_lower:
+    def before(a, y):        return jnp.linalg.solve(a, y)
+    def after(a, y):
+        return jax.scipy.linalg.solve_triangular(a, y, lower=True, unit_diagonal=True)
+
+
+@equation(a=unit_upper)
+class solve_of_unit_upper:
+    def before(a, y):        return jnp.linalg.solve(a, y)
+    def after(a, y):         return jax.scipy.linalg.solve_triangular(a, y, unit_diagonal=True)
+
+
+@equation(a=lower_triangular)
+class solve_of_lower:
+    def before(a, y):        return jnp.linalg.solve(a, y)
+    def after(a, y):         return jax.scipy.linalg.solve_triangular(a, y, lower=True)
+
+
+@equation(a=upper_triangular)
+class solve_of_upper:
+    def before(a, y):        return jnp.linalg.solve(a, y)
+    def after(a, y):         return jax.scipy.linalg.solve_triangular(a, y)
+
+
+@equation(a=unit_lower)
+class log_det_of_unit_lower:
+    def before(a):           return jnp.linalg.slogdet(a)[1]
+    def after(a):            return 0.0
+
+
+@equation(a=unit_upper)
+class log_det_of_unit_upper:
+    def before(a):           return jnp.linalg.slogdet(a)[1]
+    def after(a):            return 0.0
+
+
+@equation(a=lower_triangular)
+class log_det_of_lower:
+    def before(a):           return jnp.linalg.slogdet(a)[1]
+    def after(a):            return jnp.sum(jnp.log(jnp.abs(jnp.diagonal(a))))
+
+
+@equation(a=upper_triangular)
+class log_det_of_upper:
+    def before(a):           return jnp.linalg.slogdet(a)[1]
+    def after(a):            return jnp.sum(jnp.log(jnp.abs(jnp.diagonal(a))))
 
 
 @equation

@@ -16,6 +16,7 @@ from invcompiler.ir.build import literal
 from invcompiler.ir.nodes import Const, Display, Slice, Star, Tree, Var
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.equation import Context
+from invcompiler.rules.triangles import triangle
 
 
 class Calls(Context, Protocol):
@@ -221,6 +222,19 @@ def shape_as_it_is(call: Call, context: Calls) -> Tree | None:
     if shape is None or wanted is None or not all(isinstance(size, int) for size in shape):
         return None
     return operand if wanted[0] == tuple(shape) else None
+
+
+# ---- diagonals -----------------------------------------------------------------------------------------
+
+
+@shortcut(jnp.diagonal)
+def diagonal_that_was_put_there(call: Call, context: Calls) -> Tree | None:
+    """`diagonal(triu(u, 1) + diag(d))` is `d`."""
+    matrix, *options = call.arguments.values()
+    found = triangle(matrix, context)
+    if found is None or options != [Const(0), Const(0), Const(1)]:
+        return None
+    return found.diagonal if isinstance(found.diagonal, Var) else None
 
 
 __all__ = ["Shortcuts", "shortcut"]

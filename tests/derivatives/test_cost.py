@@ -15,14 +15,10 @@ def cost(f, arguments):
     return found["flops"], found["bytes accessed"], temp
 
 
-# XLA's scheduler keeps three more activations alive at the peak of the attention block.
-TEMP = {"attention": 1.12}
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_no_more_than_jax(name):
     f, arguments = MODELS[name]
     mine, theirs = cost(grad(f), arguments), cost(jax.grad(f), arguments)
     assert mine[0] <= 1.002 * theirs[0]
     assert mine[1] <= 1.002 * theirs[1]
-    assert mine[2] <= TEMP.get(name, 1.0) * theirs[2]
+    assert mine[2] <= theirs[2]

@@ -43,6 +43,9 @@ LITERALS = {
 }
 
 CUBE = np.arange(24.0).reshape(2, 3, 4)
+RIGHT = np.arange(6.0).reshape(3, 2) - 2.5
+LOWER = np.array([[2.0, 0.0, 0.0], [0.5, -1.0, 0.0], [3.0, 0.25, 0.5]])
+UNIT = np.tril(LOWER, -1) + np.eye(3)
 SUMS = {"axis": (None, 0, (0, -1)), "keepdims": (False, True)}
 STRUCTURAL = {
     "sum_of_negative": SUMS,
@@ -76,6 +79,14 @@ STRUCTURAL = {
     "first_of_differences": {"y": (CUBE,)},
     "first_of_differences_of_rows": {"y": (CUBE,)},
     "differences_after_the_first": {"y": (CUBE,), "a": (0, -1)},
+    "solve_of_unit_lower": {"a": (UNIT,), "y": (RIGHT, RIGHT[:, 0])},
+    "solve_of_unit_upper": {"a": (UNIT.T,), "y": (RIGHT, RIGHT[:, 0])},
+    "solve_of_lower": {"a": (LOWER,), "y": (RIGHT, RIGHT[:, 0])},
+    "solve_of_upper": {"a": (LOWER.T,), "y": (RIGHT, RIGHT[:, 0])},
+    "log_det_of_unit_lower": {"a": (UNIT,)},
+    "log_det_of_unit_upper": {"a": (UNIT.T,)},
+    "log_det_of_lower": {"a": (LOWER, -LOWER)},
+    "log_det_of_upper": {"a": (LOWER.T,)},
     "conj_of_conj": {},
 }
 

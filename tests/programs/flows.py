@@ -125,6 +125,30 @@ def haar_step(x):
     return jnp.concatenate([average, detail])
 
 
+@program(real(8))
+def haar_step_by_a_number(x):
+    even, odd = x[::2], x[1::2]
+    return (even + odd) * 0.5**0.5, (odd - even) * 0.5**0.5
+
+
+@program(real(8))
+def averages_and_differences(x):
+    even, odd = x[::2], x[1::2]
+    return (even + odd) / 2, (even - odd) / 2
+
+
+@program((real(4), real(4, seed=1)))
+def thirds_of_a_pair(x):
+    a, b = x
+    return (a + 2 * b) / 3, (a - b) / 3
+
+
+@program((real(4), real(4, seed=1)), real(seed=2))
+def scaled_pair(x, scale):
+    a, b = x
+    return (a + b) * scale, (a - b) * scale
+
+
 @program(real(4))
 def lifting_scheme(x):
     even, odd = x[::2], x[1::2]

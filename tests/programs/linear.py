@@ -84,6 +84,37 @@ def lower_triangular_product(x, l):
     return jnp.tril(l) @ x
 
 
+@program(BATCH, L)
+def rows_times_upper_triangle(x, l):
+    return x @ jnp.triu(l.T)
+
+
+@program(BATCH, W, real(3, seed=2))
+def rows_times_unit_triangle(x, w, shift):
+    unit_lower = jnp.tril(w, -1) + jnp.identity(3)
+    return jnp.dot(x, unit_lower.T) + shift
+
+
+@program(X, L)
+def cholesky_product(x, l):
+    return jnp.linalg.cholesky(l @ l.T) @ x
+
+
+@program(BATCH, W, real(3, seed=1))
+def triangle_less_a_diagonal(x, w, d):
+    return x @ (jnp.triu(w, 1) - jnp.diag(jnp.exp(d)))
+
+
+@program(real(2, 3, 1, seed=1), jnp.stack([L, 2 * L]))
+def stack_of_triangles(x, l):
+    return jnp.tril(l) @ x
+
+
+@program(X, W)
+def almost_triangular(x, w):
+    return jnp.tril(w, 1) @ x
+
+
 @program(X, L, real(3, seed=2))
 def gaussian_from_cholesky(x, l, mean):
     return mean + l @ x

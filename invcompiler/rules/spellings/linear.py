@@ -92,4 +92,4 @@ def _inv(a, overwrite_a=NONE, check_finite=NONE):
 
 declare_all(jax.scipy.linalg, "solve solve_triangular cho_solve lu_solve expm")
 declare_all(jnp.fft, "fft ifft fft2 ifft2 fftn ifftn rfft irfft fftshift ifftshift")
-declare_all(jnp, "vdot vecdot kron outer convolve cross triu tril")
+declare_all(jnp, "vdot vecdot kron outer convolve cross triu tril eye identity diag")
