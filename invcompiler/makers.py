@@ -13,6 +13,7 @@ import numpy as np
 
 from invcompiler.errors import DegreesOfFreedomError, ShapeError
 from invcompiler.generated import Program, place_of, program_of
+from invcompiler.ir.build import literal
 from invcompiler.ir.interval import Interval, parse_domain
 from invcompiler.ir.nodes import (
     Apply,
@@ -374,7 +375,8 @@ def _parameter(param: Param, captured: Mapping[Var, Capture]) -> inspect.Paramet
     if isinstance(param.default, Var):
         default = captured[param.default].read()
     elif param.default is not None:
-        default = getattr(param.default, "value", default)
+        known = literal(param.default)
+        default = default if known is None else known[0]
     assert param.var.name is not None
     return inspect.Parameter(param.var.name, param.kind, default=default)
 

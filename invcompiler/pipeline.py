@@ -15,8 +15,9 @@ from invcompiler.errors import (
     EntangledError,
     InformationDroppedError,
     NoRuleError,
+    SourceUnavailableError,
 )
-from invcompiler.frontend import calling_stated, read
+from invcompiler.frontend import calling_stated, calling_unread, read
 from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
@@ -37,6 +38,7 @@ from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tail_calls import tail_calls
 from invcompiler.ruled import calling
 from invcompiler.schedule.callees import named, unwrapped
+from invcompiler.schedule.direct import direct
 from invcompiler.schedule.domains import CallInterval, intervals
 from invcompiler.schedule.facts import Facts, concrete_facts
 from invcompiler.schedule.functions import FunctionPlan, Session
@@ -82,7 +84,18 @@ def read_normal(target: Any) -> Function:
     program = getattr(target, "__invcompiler_function__", None)
     if program is not None:
         return normalise(program())
-    return normalise(calling_stated(target, read) or calling(target) or read(target))
+    return normalise(calling_stated(target, read) or calling(target) or _read(target))
+
+
+def _read(target: Any) -> Function:
+    """Read the text of a function; one that has none is called, to be traced when shapes are known."""
+    try:
+        return read(target)
+    except SourceUnavailableError as error:
+        called = None if error.is_stale else calling_unread(target)
+        if called is None:
+            raise
+        return called
 
 
 def compile_inverse(
@@ -100,7 +113,7 @@ def compile_inverse(
     reader = Reader({id(function.source): function})
     session = _session(reader, numeric=numeric)
     try:
-        plan = session.plan(function, unknown, facts, declared)
+        plan = direct(session.plan(function, unknown, facts, declared))
     except (EntangledError, NoRuleError, BranchError, InformationDroppedError) as error:
         if not numeric and _is_iterated(function, unknown, facts, declared):
             error.hint = f"pass `numeric=True` to solve it by iteration, or {error.hint}"
@@ -110,7 +123,7 @@ def compile_inverse(
         if product.batch_ndims:
             check_batch_axes(plan, product.batch_ndims)
     inverse = Inverter(product, _finished).function(plan)
-    rests_on = (function, *reader.functions.values())
+    rests_on = (function, *reader.functions.values(), *session.traced)
     return Compilation(inverse, rests_on, tuple(session.relied))
 
 

@@ -53,6 +53,11 @@ _REDUCTIONS = (
 )  # fmt: skip
 
 
+def drops(fn: Any) -> bool:
+    """Whether many arguments of `fn` give one value."""
+    return any(fn is dropper for dropper in _REDUCTIONS)
+
+
 def explain(solver: Solver, missing: list[Var]) -> InvcompilerError:
     """Return the error that says why `missing` cannot be recovered."""
     for equation in blocking(solver):
@@ -219,7 +224,7 @@ def _call(
         facts["hint"] = "return them as well, or take them as a known argument"
         return InformationDroppedError(**facts)
     fn = call.fn if call is not None else getattr(equation.fn, "value", None)
-    if any(fn is dropper for dropper in _REDUCTIONS):
+    if drops(fn):
         facts["label"] = f"many inputs of {name} give the same output"
         facts["hint"] = "return the unknown as well, or make it a known argument"
         return InformationDroppedError(**facts)
