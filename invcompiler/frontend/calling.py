@@ -89,7 +89,10 @@ def calling_unread(function: Any) -> Function | None:
     target = _reached(function, _is_last) or Target(function)
     last = target.function
     home = str(getattr(last, "__module__", None) or type(last).__module__)
-    if isinstance(last, type) or home.partition(".")[0] in ("builtins", "numpy"):
+    is_written = isinstance(last, types.FunctionType)
+    if isinstance(last, type) or (
+        not is_written and home.partition(".")[0] in ("builtins", "numpy")
+    ):
         return None
     return _calling_target(function, target, None)
 

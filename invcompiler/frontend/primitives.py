@@ -78,6 +78,13 @@ class Operation:
     def call(self, fn: Any, *args: Tree, **kwargs: Tree) -> Tree:
         return self.builder.apply(ref(fn), args, tuple(kwargs.items()))
 
+    def typed(self, number: int) -> Tree:
+        """Return an operand for a function that is strict about dtypes: a literal with its own."""
+        tree = self.args[number]
+        if not isinstance(tree, Const):
+            return tree
+        return self.call(jnp.asarray, tree, dtype_tree(self.avals[number].dtype))
+
     def getitem(self, value: Tree, index: Tree) -> Tree:
         return self.call(operator.getitem, value, index)
 
@@ -127,12 +134,14 @@ _PLAIN: dict[str, Any] = {
     "population_count": lax.population_count, "clz": lax.clz,
     "add": operator.add, "add_any": operator.add, "sub": operator.sub, "mul": operator.mul,
     "pow": operator.pow, "max": jnp.maximum, "min": jnp.minimum, "atan2": jnp.arctan2,
-    "rem": lax.rem, "nextafter": jnp.nextafter, "and": jnp.bitwise_and, "or": jnp.bitwise_or,
-    "xor": jnp.bitwise_xor, "shift_left": jnp.left_shift,
-    "shift_right_logical": lax.shift_right_logical,
-    "shift_right_arithmetic": lax.shift_right_arithmetic, "eq": operator.eq, "ne": operator.ne,
+    "nextafter": jnp.nextafter, "and": jnp.bitwise_and, "or": jnp.bitwise_or,
+    "xor": jnp.bitwise_xor, "shift_left": jnp.left_shift, "eq": operator.eq, "ne": operator.ne,
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
-    "complex": lax.complex, "igamma": lax.igamma, "igammac": lax.igammac, "zeta": lax.zeta,
+}  # fmt: skip
+_STRICT = {
+    "rem": lax.rem, "shift_right_logical": lax.shift_right_logical, "complex": lax.complex,
+    "shift_right_arithmetic": lax.shift_right_arithmetic, "igamma": lax.igamma,
+    "igammac": lax.igammac, "zeta": lax.zeta,
 }  # fmt: skip
 
 
@@ -140,6 +149,11 @@ def _plain(fn: Any) -> Entry:
     return lambda op: op.call(fn, *op.args)
 
 
+def _strict(fn: Any) -> Entry:
+    return lambda op: op.call(fn, *map(op.typed, range(len(op.args))))
+
+
+PRIMITIVES.update({name: _strict(fn) for name, fn in _STRICT.items()})
 PRIMITIVES.update({name: _plain(fn) for name, fn in _PLAIN.items()})
 
 
@@ -151,8 +165,9 @@ def _same(op: Operation) -> Any:
 @primitive("div")
 def _div(op: Operation) -> Tree:
     """Integers are divided towards zero by the primitive, and not at all by `/`."""
-    is_integer = np.dtype(op.outs[0].dtype).kind in "iu"
-    return op.call(lax.div if is_integer else operator.truediv, *op.args)
+    if np.dtype(op.outs[0].dtype).kind in "iu":
+        return _strict(lax.div)(op)
+    return op.call(operator.truediv, *op.args)
 
 
 @primitive("round")
@@ -259,7 +274,7 @@ def _iota(op: Operation) -> Tree:
     shape, dtype = op.params["shape"], dtype_tree(op.params["dtype"])
     if len(shape) == 1:
         return op.call(jnp.arange, Const(int(shape[0])), dtype=dtype)
-    return op.call(lax.broadcasted_iota, dtype, ints(shape), Const(op.params["dimension"]))
+    return op.call(lax.broadcasted_iota, dtype, ints(shape), Const(int(op.params["dimension"])))
 
 
 # ---- parts ----------------------------------------------------------------------------------------
@@ -267,19 +282,19 @@ def _iota(op: Operation) -> Tree:
 
 @primitive("concatenate")
 def _concatenate(op: Operation) -> Tree:
-    axis = Const(op.params["dimension"])
+    axis = Const(int(op.params["dimension"]))
     return op.call(jnp.concatenate, Display(list, tuple(op.args)), axis=axis)
 
 
 @primitive("stack")
 def _stack(op: Operation) -> Tree:
-    return op.call(jnp.stack, Display(list, tuple(op.args)), axis=Const(op.params["axis"]))
+    return op.call(jnp.stack, Display(list, tuple(op.args)), axis=Const(int(op.params["axis"])))
 
 
 @primitive("split")
 def _split(op: Operation) -> list[Tree]:
     sizes = [int(size) for size in op.params["sizes"]]
-    axis = Const(op.params["axis"])
+    axis = Const(int(op.params["axis"]))
     ends = list(np.cumsum(sizes)[:-1])
     where = Const(len(sizes)) if len(set(sizes)) == 1 else Display(list, tuple(map(_int, ends)))
     parts = op.call(jnp.split, op.args[0], where, axis=axis)
@@ -337,10 +352,8 @@ def _pad(op: Operation) -> Tree:
 
 @primitive("dynamic_slice")
 def _dynamic_slice(op: Operation) -> Tree:
-    value, *starts = op.args
-    return op.call(
-        lax.dynamic_slice, value, Display(tuple, tuple(starts)), ints(op.params["slice_sizes"])
-    )
+    starts = Display(tuple, tuple(map(op.typed, range(1, len(op.args)))))
+    return op.call(lax.dynamic_slice, op.args[0], starts, ints(op.params["slice_sizes"]))
 
 
 @primitive("dynamic_update_slice")
@@ -348,7 +361,8 @@ def _dynamic_update_slice(op: Operation) -> Tree:
     """Return `x.at[start:stop].set(v)` where the places are known, which rules speak of."""
     value, update, *starts = op.args
     if not all(isinstance(start, Const) for start in starts):
-        return op.call(lax.dynamic_update_slice, value, update, Display(tuple, tuple(starts)))
+        typed = Display(tuple, tuple(map(op.typed, range(2, len(op.args)))))
+        return op.call(lax.dynamic_update_slice, value, update, typed)
     shape, sizes = op.shape(0), op.shape(1)
     parts = {}
     for axis, start in enumerate(starts):
@@ -450,7 +464,7 @@ _CUMULATIVE_LAX |= {"cummin": lax.cummin, "cumlogsumexp": lax.cumlogsumexp}
 @primitive(*_CUMULATIVE_LAX)
 def _cumulative(op: Operation) -> Tree:
     """Return the running sum; that from the end is the one of the flipped value, flipped."""
-    axis = Const(op.params["axis"])
+    axis = Const(int(op.params["axis"]))
     if op.name not in _CUMULATIVE:
         options = {"axis": axis}
         if op.params["reverse"]:
@@ -467,7 +481,7 @@ def _cumulative(op: Operation) -> Tree:
 def _sort(op: Operation) -> Tree:
     if len(op.args) > 1:
         raise untranslated(op.name, "several operands")
-    return op.call(jnp.sort, op.args[0], axis=Const(op.params["dimension"]))
+    return op.call(jnp.sort, op.args[0], axis=Const(int(op.params["dimension"])))
 
 
 @primitive("dot_general")
@@ -524,6 +538,12 @@ def _fft(op: Operation) -> Tree:
 
 @primitive("triangular_solve")
 def _triangular_solve(op: Operation) -> Tree:
+    p = op.params
+    if p["left_side"] and (p["transpose_a"] or not p["conjugate_a"]):
+        trans = 2 if p["conjugate_a"] else int(p["transpose_a"])
+        given = {"trans": trans, "lower": p["lower"], "unit_diagonal": p["unit_diagonal"]}
+        named = {name: Const(value) for name, value in given.items() if value}
+        return op.call(jax.scipy.linalg.solve_triangular, *op.args, **named)
     names = ("left_side", "lower", "transpose_a", "conjugate_a", "unit_diagonal")
     options = {name: Const(op.params[name]) for name in names}
     return op.call(lax.linalg.triangular_solve, *op.args, **options)

@@ -20,7 +20,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from invcompiler.errors import SourceUnavailableError
-from invcompiler.frontend.primitives import Operation, ref, translate, untranslated
+from invcompiler.frontend.primitives import Operation, dtype_tree, ref, translate, untranslated
 from invcompiler.frontend.resolve import Scope
 from invcompiler.ir.build import Builder, as_tree
 from invcompiler.ir.nodes import (
@@ -223,8 +223,13 @@ class _Tracing:
         tree = self.read(atom)
         if not isinstance(tree, Const) or np.dtype(atom.aval.dtype) == jnp.result_type(tree.value):
             return tree
-        dtype = Ref(atom.aval.dtype.type, f"jnp.{np.dtype(atom.aval.dtype).name}", jnp)
-        return self.builder.apply(ref(jnp.asarray), (tree, dtype))
+        return self.builder.apply(ref(jnp.asarray), (tree, dtype_tree(atom.aval.dtype)))
+
+    def cast(self, tree: Tree, dtype: Any) -> Tree:
+        """Return an integer that Python counts in the dtype that the traced program counts in."""
+        if np.dtype(dtype) == jnp.result_type(int):
+            return tree
+        return self.builder.apply(ref(jax.lax.convert_element_type), (tree, dtype_tree(dtype)))
 
     def equation(self, equation: Any) -> list[Tree]:
         name, params = equation.primitive.name, equation.params
@@ -278,6 +283,8 @@ class _Tracing:
     def _counted(self, atom: Any) -> Tree:
         tree = self.read(atom)
         made = self._made_by(tree)
+        if made is not None and made.fn == ref(jax.lax.convert_element_type):
+            made = self._made_by(made.args[0])  # to the dtype of indices
         if made is None or made.fn != ref(jnp.where):
             return tree
         test, moved, plain = (
@@ -371,8 +378,11 @@ def _scan(tracing: _Tracing, equation: Any) -> list[Tree]:
     stacks = [tracing.read(atom) for atom in equation.invars[consts + carried :]]
     inner = tracing.nested()
     carries, items = [Var() for _ in init], [Var() for _ in stacks]
-    results = inner.closed(body, [*given, *carries, *items])
-    counter = _counter(equation, body, consts) if not stacks and len(results) == carried else None
+    counter = _counter(equation, body, consts) if not stacks else None
+    seen: list[Tree] = list(carries)
+    if counter is not None:
+        seen[counter] = inner.cast(carries[counter], equation.invars[consts + counter].aval.dtype)
+    results = inner.closed(body, [*given, *seen, *items])
     outs = [Var() for _ in results]
     if counter is not None:
         kept = [i for i in range(carried) if i != counter]
@@ -403,7 +413,9 @@ def _scan(tracing: _Tracing, equation: Any) -> list[Tree]:
 
 
 def _counter(equation: Any, body: ClosedJaxpr, consts: int) -> int | None:
-    """Return which carried value counts the steps, as that of `fori_loop` does."""
+    """Return which carried value counts the steps, as that of `fori_loop` does; None if values are collected as well."""
+    if len(body.jaxpr.outvars) != equation.params["num_carry"]:
+        return None
     made = {out: inner for inner in body.jaxpr.eqns for out in inner.outvars}
     for number, atom in enumerate(equation.invars[consts:]):
         step = made.get(body.jaxpr.outvars[number]) if isinstance(atom, Literal) else None

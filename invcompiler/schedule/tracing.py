@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 import warnings
 from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
@@ -109,7 +110,14 @@ def is_candidate(callee: Callee, equation: Apply, context: Context) -> bool:
         return False
     if isinstance(context.function.source, Traced) or context.call(equation) is not None:
         return False
-    return getattr(fn.value, "__module__", None) not in ("builtins", "_operator")
+    return not is_builtin(fn.value)
+
+
+def is_builtin(function: Any) -> bool:
+    """Whether a function is one of Python's own, which tracers are nothing for."""
+    return getattr(function, "__module__", None) in ("builtins", "_operator") and not isinstance(
+        function, types.FunctionType
+    )
 
 
 def _guess(value: Abstract, shape: tuple[int, ...]) -> Abstract:
