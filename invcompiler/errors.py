@@ -51,7 +51,9 @@ class InvcompilerError(Exception):
 
 
 class SourceUnavailableError(InvcompilerError):
-    """There is no Python source for a function, or what was found is not what runs."""
+    """There is no Python source for a function, or what was found is not what runs (`is_stale`)."""
+
+    is_stale = False
 
 
 class UnsupportedSyntaxError(InvcompilerError):

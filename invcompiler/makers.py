@@ -20,6 +20,7 @@ from invcompiler.errors import (
     ShapeError,
 )
 from invcompiler.generated import Program, place_of, program_of
+from invcompiler.ir.build import literal
 from invcompiler.ir.interval import Interval, parse_domain
 from invcompiler.ir.nodes import (
     Apply,
@@ -437,7 +438,8 @@ def _parameter(param: Param, captured: Mapping[Var, Capture]) -> inspect.Paramet
     if isinstance(param.default, Var):
         default = captured[param.default].read()
     elif param.default is not None:
-        default = getattr(param.default, "value", default)
+        known = literal(param.default)
+        default = default if known is None else known[0]
     assert param.var.name is not None
     return inspect.Parameter(param.var.name, param.kind, default=default)
 

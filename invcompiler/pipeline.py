@@ -16,8 +16,9 @@ from invcompiler.errors import (
     InformationDroppedError,
     InvcompilerError,
     NoRuleError,
+    SourceUnavailableError,
 )
-from invcompiler.frontend import calling_stated, read
+from invcompiler.frontend import calling_stated, calling_unread, read
 from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
@@ -38,6 +39,7 @@ from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tail_calls import tail_calls
 from invcompiler.ruled import calling
 from invcompiler.schedule.callees import named, unwrapped
+from invcompiler.schedule.direct import direct
 from invcompiler.schedule.domains import CallInterval, intervals
 from invcompiler.schedule.facts import Facts, concrete_facts, facts_again
 from invcompiler.schedule.functions import FunctionPlan, Session
@@ -85,7 +87,18 @@ def read_normal(target: Any) -> Function:
     program = getattr(target, "__invcompiler_function__", None)
     if program is not None:
         return normalise(program())
-    return normalise(calling_stated(target, read) or calling(target) or read(target))
+    return normalise(calling_stated(target, read) or calling(target) or _read(target))
+
+
+def _read(target: Any) -> Function:
+    """Read the text of a function; one that has none is called, to be traced when shapes are known."""
+    try:
+        return read(target)
+    except SourceUnavailableError as error:
+        called = None if error.is_stale else calling_unread(target)
+        if called is None:
+            raise
+        return called
 
 
 def compile_inverse(
@@ -102,12 +115,13 @@ def compile_inverse(
     """
     reader = Reader({id(function.source): function})
     session, plan = _planned(reader, function, unknown, facts, declare, numeric)
+    plan = direct(plan)
     if product.ildj:
         check_degrees(plan)
         if product.batch_ndims:
             check_batch_axes(plan, product.batch_ndims)
     inverse = Inverter(product, _finished).function(plan)
-    rests_on = (function, plan.function, *reader.functions.values())
+    rests_on = (function, plan.function, *reader.functions.values(), *session.traced)
     return Compilation(inverse, rests_on, tuple(session.relied))
 
 

@@ -1,8 +1,8 @@
 """Python to IR: `read` finds the source of a callable, proves that it is the truth, and lowers it."""
 
 from invcompiler.frontend.callables import Mapped, mapped
-from invcompiler.frontend.calling import calling_stated
+from invcompiler.frontend.calling import calling_stated, calling_unread
 from invcompiler.frontend.reading import read
 from invcompiler.frontend.resolve import is_current
 
-__all__ = ["Mapped", "calling_stated", "is_current", "mapped", "read"]
+__all__ = ["Mapped", "calling_stated", "calling_unread", "is_current", "mapped", "read"]

@@ -7,6 +7,8 @@ they are looked through. Every other wrapper is a function of its own, and is re
 from __future__ import annotations
 
 import functools
+import inspect
+import os
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,9 +151,11 @@ def target_of(function: Any, until: Callable[[Any], bool] = lambda function: Fal
     kwargs: dict[str, Given] = {}
     through: tuple[Any, ...] = ()
     whole = function
-    while not isinstance(function, types.FunctionType) or same_value(function) is not None:
+    while True:
         if until(function):
             return Target(function, args, tuple(kwargs.items()), through)
+        if isinstance(function, types.FunctionType) and same_value(function) is None:
+            break
         if (inner := same_value(function)) is not None:
             through = (*through, function) if states_inverse(function) else through
             function = inner
@@ -171,6 +175,16 @@ def target_of(function: Any, until: Callable[[Any], bool] = lambda function: Fal
     return Target(function, args, tuple(kwargs.items()), through)
 
 
+def is_end(function: Any) -> bool:
+    """Whether a callable is neither a Python function nor a wrapper that is looked through: a builtin, a C function."""
+    if isinstance(function, types.FunctionType | functools.partial):
+        return False
+    if same_value(function) is not None or hasattr(function, "__func__"):
+        return False
+    method = getattr(type(function), "__call__", None)  # noqa: B004
+    return isinstance(function, type) or not isinstance(method, types.FunctionType)
+
+
 def _call_method(function: Any, whole: Any) -> Any:
     method = getattr(type(function), "__call__", None)  # noqa: B004
     while (inner := same_value(method)) is not None:
@@ -181,7 +195,19 @@ def _call_method(function: Any, whole: Any) -> Any:
 
 
 def _is_transformation(function: types.FunctionType) -> bool:
-    return function.__code__ in _BOUNDARIES
+    """Whether jax made a function from another one, of the user's: the text of it says nothing of what it computes."""
+    if function.__code__ in _BOUNDARIES:
+        return True
+    inner = inspect.unwrap(function)
+    return inner is not function and _is_of_jax(function) and not _is_of_jax(inner)
+
+
+def _is_of_jax(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_filename.startswith(_JAX)
+
+
+_JAX = os.path.dirname(jax.__file__) + os.sep
 
 
 _BOUNDARIES = frozenset({_VMAP[0], _CHECKPOINT[0]})

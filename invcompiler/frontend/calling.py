@@ -6,11 +6,12 @@ So are read: what `jax.vmap` makes, and functions whose inverse is stated with `
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from invcompiler.errors import SourceUnavailableError
-from invcompiler.frontend.callables import stated_rule, target_of
+from invcompiler.frontend.callables import Target, is_end, stated_rule, target_of
 from invcompiler.frontend.functions import given_trees, rest_on_rules
 from invcompiler.frontend.resolve import Captures, Found, is_hoisted, step
 from invcompiler.ir.build import Builder, as_tree
@@ -70,20 +71,50 @@ def calling(
 
 def calling_stated(function: Any, read: Callable[[Any], Function]) -> Function | None:
     """Return the Function that calls a function whose inverse is stated, for `function` if that is or wraps one."""
-    try:
-        target = target_of(function, until=lambda fn: stated_rule(fn) is not None)
-    except SourceUnavailableError:
+    target = _reached(function, lambda fn: stated_rule(fn) is not None)
+    if target is None:
         return None
-    stated = target.function
-    if stated_rule(stated) is None:
-        return None
-    captures = Captures()
-    rest_on_rules(target, captures)
-    captures.rest_on(Capture("rule", stated, (), lambda: stated_rule(stated)), stated_rule(stated))
     try:
         within = read(function)
     except SourceUnavailableError:
         within = None  # it is called, not read
+    return _calling_target(function, target, within)
+
+
+def calling_unread(function: Any) -> Function | None:
+    """Return the Function that calls `function`, which has no source; None if tracers are nothing that it takes.
+
+    Raises SourceUnavailableError if it does not tell its parameters.
+    """
+    target = _reached(function, _is_last) or Target(function)
+    last = target.function
+    home = str(getattr(last, "__module__", None) or type(last).__module__)
+    is_written = isinstance(last, types.FunctionType)
+    if isinstance(last, type) or (
+        not is_written and home.partition(".")[0] in ("builtins", "numpy")
+    ):
+        return None
+    return _calling_target(function, target, None)
+
+
+def _is_last(function: Any) -> bool:
+    return is_end(function) or isinstance(function, types.FunctionType)
+
+
+def _reached(function: Any, until: Callable[[Any], bool]) -> Target | None:
+    """Return the first function on the way inwards of which `until` holds, and what it is given."""
+    try:
+        target = target_of(function, until)
+    except SourceUnavailableError:
+        return None
+    return target if until(target.function) else None
+
+
+def _calling_target(function: Any, target: Target, within: Function | None) -> Function:
+    stated = target.function
+    captures = Captures()
+    rest_on_rules(target, captures)
+    captures.rest_on(Capture("rule", stated, (), lambda: stated_rule(stated)), stated_rule(stated))
     if within is None:
         params = shown_params(function, captures)
         name = getattr(stated, "__name__", "function")
@@ -155,4 +186,4 @@ def _reader(f: Callable[..., Any], name: str) -> Callable[[], Any]:
     return lambda: inspect.signature(f).parameters[name].default
 
 
-__all__ = ["calling", "calling_stated", "passed_on", "shown_param", "shown_params"]
+__all__ = ["calling", "calling_stated", "calling_unread", "shown_param"]

@@ -98,7 +98,9 @@ def _unavailable(code: types.CodeType, has_text: bool) -> SourceUnavailableError
     else:
         reason = f"no Python source of `{name}` can be found"
         hint = "define it in a file or a notebook cell"
-    return SourceUnavailableError(reason=reason, span=where, function=name, hint=hint)
+    error = SourceUnavailableError(reason=reason, span=where, function=name, hint=hint)
+    error.is_stale = has_text
+    return error
 
 
 def _match(code: types.CodeType, lines: list[str]) -> Text | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +54,25 @@ _REDUCTIONS = (
 )  # fmt: skip
 
 
+def drops(fn: Any) -> bool:
+    """Whether many arguments of `fn` give one value."""
+    return any(fn is dropper for dropper in _REDUCTIONS)
+
+
 def explain(solver: Solver, missing: list[Var]) -> InvcompilerError:
     """Return the error that says why `missing` cannot be recovered."""
-    for equation in blocking(solver):
-        error = _at(solver, equation, missing)
-        if error is not None:
-            return error
-    return _dropped(solver, missing)
+    found = (_at(solver, equation, missing) for equation in blocking(solver))
+    error = next((error for error in found if error is not None), None)
+    return _told(_dropped(solver, missing) if error is None else error)
+
+
+def _told(error: InvcompilerError) -> InvcompilerError:
+    """Return an error that says in words what it cannot show: a function that was traced has no lines."""
+    if error.span is not None or not error.label or error.label in error.reason:
+        return error
+    told = copy.copy(error)
+    told.reason = f"{error.reason}: {error.label}"
+    return told
 
 
 def blocking(solver: Solver) -> list[Equation]:
@@ -219,7 +232,7 @@ def _call(
         facts["hint"] = "return them as well, or take them as a known argument"
         return InformationDroppedError(**facts)
     fn = call.fn if call is not None else getattr(equation.fn, "value", None)
-    if any(fn is dropper for dropper in _REDUCTIONS):
+    if drops(fn):
         facts["label"] = f"many inputs of {name} give the same output"
         facts["hint"] = "return the unknown as well, or make it a known argument"
         return InformationDroppedError(**facts)

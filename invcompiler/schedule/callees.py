@@ -283,6 +283,8 @@ def is_library(target: Any) -> bool:
     while hasattr(target, "__wrapped__") or isinstance(target, functools.partial):
         target = target.func if isinstance(target, functools.partial) else target.__wrapped__
     module = getattr(target, "__module__", None) or ""
+    if module == "builtins" and isinstance(target, types.FunctionType):
+        return False  # made by `exec` in a namespace without a name
     return isinstance(target, type) or module.split(".")[0] in _LIBRARIES
 
 

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
+
 from invcompiler.errors import InvcompilerError, ShapeError
 from invcompiler.frontend.callables import is_transparent
 from invcompiler.ir.nodes import Apply, Method, Ref, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.stated import UnaryRule
 from invcompiler.schedule import isolate, stated
+from invcompiler.schedule.blocked import drops, spelled
 from invcompiler.schedule.callees import callee_of, has_open_arguments, is_library, library_ref
+from invcompiler.schedule.context import Context
 from invcompiler.schedule.plan import ByStatedRule, CallInverse, Isolate
 from invcompiler.schedule.regions import Item
 
@@ -94,7 +98,18 @@ def _within(fn: Any) -> Any:
 def _deferred(solver: Solver, equation: Apply) -> None:
     """Note that the call may be understood once the arguments are there."""
     context = solver.context
-    if context.facts.is_concrete or equation in solver.refusals:
+    if equation in solver.refusals:
+        return
+    untraced = context.tracing.error(equation, context)
+    if untraced is not None and not is_library(getattr(equation.fn, "value", None)):
+        solver.refusals[equation] = _placed(untraced, equation, context)
+        return
+    if context.facts.is_concrete:
+        return
+    if drops(getattr(equation.fn, "value", None)):
+        return
+    if context.tracing.is_hoped_for(equation, context, solver.known):
+        solver.refusals[equation] = _not_traced_yet(equation, context)
         return
     if _waits(solver, equation):
         solver.refusals[equation] = ShapeError(
@@ -106,6 +121,23 @@ def _deferred(solver: Solver, equation: Apply) -> None:
         )
 
 
+def _placed(error: InvcompilerError, equation: Apply, context: Context) -> InvcompilerError:
+    """Return the error with the place of the call."""
+    found = copy.copy(error)
+    found.span, found.function = equation.span, context.function.name
+    return found
+
+
+def _not_traced_yet(equation: Apply, context: Context) -> ShapeError:
+    return ShapeError(
+        f"{spelled(equation)} has no source: it is traced for the shapes of its arguments",
+        span=equation.span,
+        function=context.function.name,
+        label="traced when it is called",
+        hint="call the generated function, or pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown",
+    )
+
+
 def _waits(solver: Solver, equation: Apply) -> bool:
     """Whether it is the text alone that does not say what is called, or with how many arguments."""
     context = solver.context
@@ -115,12 +147,17 @@ def _waits(solver: Solver, equation: Apply) -> bool:
     if isinstance(fn, Var):
         made = context.defining.get(fn)
         is_own = isinstance(made, Apply) and isinstance(made.fn, Ref)
-        return fn in solver.known and is_own and not is_library(made.fn.value)
+        return fn in solver.known and is_own and _makes_unknown_function(made.fn.value)
     if not isinstance(fn, Method) or context.call(equation) is not None:
         return False
     receiver = equation.args[0]
     is_known = all(var in solver.known for var in leaves(receiver))
     return is_known and context.facts.of(receiver) is None
+
+
+def _makes_unknown_function(fn: Any) -> bool:
+    """Whether `fn` may make any function of its arguments, which shows when there is one."""
+    return not is_library(fn) or fn is jnp.vectorize
 
 
 def known_outputs(solver: Solver, equation: Apply) -> Var | dict[Any, Var] | None:

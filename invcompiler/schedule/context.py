@@ -68,6 +68,7 @@ class Context:
     """Whether a rule may be used to recover a value."""
     enter_keeping: Callable[..., Any] | None = None
     """Like `enter`, but the plans of what is entered may keep values."""
+    tracing: Any = None  # reads functions without source
     _calls: dict[Equation, Call | None] = field(default_factory=dict)
 
     @cached_property

@@ -34,7 +34,7 @@ from invcompiler.schedule import mapping
 from invcompiler.schedule.abstract import Abstract, Items, container, join
 from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of, library_call
 from invcompiler.schedule.context import Context
-from invcompiler.schedule.facts import Facts
+from invcompiler.schedule.facts import Facts, concrete_facts
 from invcompiler.schedule.loop_items import show_items
 from invcompiler.schedule.numeric import Part, Seen
 from invcompiler.schedule.plan import Plan
@@ -42,6 +42,7 @@ from invcompiler.schedule.solve import solve
 from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
 from invcompiler.schedule.spread import applications, spread_arguments
 from invcompiler.schedule.stated import stated_function
+from invcompiler.schedule.tracing import Tracing
 from invcompiler.schedule.unroll import unroll_functions
 
 Selection = tuple[Any, ...] | None
@@ -83,9 +84,26 @@ class Session:
     within: Session | None = None
     accepts: Callable[[InverseRule], bool] = lambda rule: True
     _specialise: Specialiser = field(default_factory=Specialiser)
+    _tracing: Tracing = field(default_factory=Tracing)
     _plans: dict[Hashable, FunctionPlan | InvcompilerError | None] = field(default_factory=dict)
     _recognised: dict[Hashable, Function] = field(default_factory=dict)
     _open: list[_Open] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._tracing.inverts = self._inverts
+
+    @property
+    def traced(self) -> list[Function]:
+        """The functions that were read by tracing them."""
+        return self._tracing.functions
+
+    def _inverts(
+        self, function: Function, values: Mapping[Var, Any], unknown: tuple[Var, ...]
+    ) -> bool:
+        """Whether a function can be inverted for arguments like `values`."""
+        facts = concrete_facts(function, values)
+        found = self.planned(function, unknown, facts, {}, None)
+        return isinstance(found, FunctionPlan)
 
     def plan(
         self,
@@ -196,6 +214,7 @@ class Session:
             waits=self.waits,
             accepts=self.accepts,
             enter_keeping=None if self.within is None else self._enter,
+            tracing=self._tracing,
         )
         if not facts.is_concrete:
             found = self._containers(context)
@@ -333,8 +352,10 @@ class Session:
         """Yield the ways in which a call can be entered: with the functions among its arguments as they are, and in place."""
         callee = callee_of(equation, context)
         function = None if callee is None else function_of(self._text(callee), self.prepare)
+        if callee is not None and callee.mapping is None and _only_calls(function, callee.fn):
+            function = None  # it has no text
         if callee is not None and function is None:
-            function = library_call(callee)
+            function = library_call(callee) or self._tracing.function(callee, equation, context)
         if callee is None or function is None:
             return
         trees = (*callee.args, *(tree for _, tree in callee.kwargs))
@@ -359,6 +380,14 @@ class Session:
             return fn
         self.prepare(function)  # so that what is made rests on the rule
         return Ref(function.__wrapped__, fn.spelling)
+
+
+def _only_calls(function: Function | None, fn: Ref | Closure) -> bool:
+    """Whether a function does nothing but call `fn`."""
+    equations = () if function is None else function.body.equations
+    if len(equations) != 1 or not isinstance(equations[0], Apply) or not isinstance(fn, Ref):
+        return False
+    return equations[0].fn == fn
 
 
 class _Everything:
