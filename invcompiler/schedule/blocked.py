@@ -55,6 +55,11 @@ _REDUCTIONS = (
 
 def explain(solver: Solver, missing: list[Var]) -> InvcompilerError:
     """Return the error that says why `missing` cannot be recovered."""
+    for equation, refusal in solver.refusals.items():
+        if isinstance(refusal, NotIterated) and refusal.waits:
+            error = _at(solver, equation, missing)
+            if error is not None:
+                return error
     for equation in blocking(solver):
         error = _at(solver, equation, missing)
         if error is not None:
@@ -218,8 +223,7 @@ def _call(
         facts["label"] = "the elements that are overwritten here are dropped"
         facts["hint"] = "return them as well, or take them as a known argument"
         return InformationDroppedError(**facts)
-    fn = call.fn if call is not None else getattr(equation.fn, "value", None)
-    if any(fn is dropper for dropper in _REDUCTIONS):
+    if is_reduction(solver, equation):
         facts["label"] = f"many inputs of {name} give the same output"
         facts["hint"] = "return the unknown as well, or make it a known argument"
         return InformationDroppedError(**facts)
@@ -243,6 +247,15 @@ def _call(
         "with `inv.custom_inverse`"
     )
     return NoRuleError(**facts)
+
+
+def is_reduction(solver: Solver, equation: Equation) -> bool:
+    """Whether the equation calls a function of which many inputs give one output."""
+    if not isinstance(equation, Apply):
+        return False
+    call = solver.call(equation)
+    fn = call.fn if call is not None else getattr(equation.fn, "value", None)
+    return any(fn is dropper for dropper in _REDUCTIONS)
 
 
 def _waits_for_shapes(solver: Solver, call: Call | None, equation: Apply) -> bool:

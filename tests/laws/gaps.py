@@ -44,6 +44,7 @@ UNSETTLED: dict[str, dict[str, str]] = {
     "linear.einsum_channels": {"batch_ndims": BATCH},
     "loops.lax_map": {"batch_ndims": BATCH},
     "loops.loop_over_elements": {EVERY_LAW: "a loop that indexes the unknown by its counter"},
+    "numeric.perturbed_exponential": {"standalone": ALONE},
     "partial_knowledge.overlapping_slices": {EVERY_LAW: "its shape does not follow from overlaps"},
     "loops.two_loops_in_a_row": {EVERY_LAW: "refused, though it can be inverted"},
     "partial_knowledge.elementwise_before_an_update": {

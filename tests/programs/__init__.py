@@ -22,6 +22,7 @@ THEMES = [
     "flows",
     "linear",
     "loops",
+    "numeric",
     "overwriting",
     "partial_knowledge",
     "structural",
