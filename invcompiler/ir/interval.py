@@ -12,7 +12,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 _INF = math.inf
 _MAX = sys.float_info.max
@@ -286,6 +288,14 @@ def point(value: float) -> Interval:
     return Interval(value, value) if math.isfinite(value) else REAL
 
 
+def hull_of(values: Any) -> Interval | None:
+    """Return the least interval that holds the real numbers of an array, None if there are none or not all are finite."""
+    values = np.asarray(values)
+    if not values.size or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        return None
+    return Interval(float(values.min()), float(values.max()))
+
+
 def parse_domain(domain: str | Interval) -> Interval:
     """Return the interval that `domain` names; raises TypeError or ValueError for anything else."""
     if isinstance(domain, Interval):
@@ -305,6 +315,7 @@ __all__ = [
     "REAL",
     "UNIT",
     "Interval",
+    "hull_of",
     "parse_domain",
     "point",
 ]

@@ -13,13 +13,13 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import replace
-from string import ascii_lowercase
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
 from invcompiler.ir.interval import REAL
-from invcompiler.ir.nodes import Const, Display, Function, Ref, Tree, Var
+from invcompiler.ir.nodes import Apply, Const, Display, Equation, Function, Ref, Tree, Var
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.fresh import fresh_block
 from invcompiler.passes.log_det import Term
@@ -65,29 +65,40 @@ def _function(emitter: Emitter, step: Numeric) -> Ref:
     """Return the part as a function of the emitted module: one for each step, however often it is named."""
     made = emitter.inverter.parts.get(step)
     if made is None:
-        made = emitter.inverter.parts[step] = emitter.inverter.finish(_fresh(step), emitter.facts)
+        made = emitter.inverter.parts[step] = emitter.inverter.finish(
+            _fresh(emitter, step), emitter.facts
+        )
     return Ref(made, made.name)
 
 
-def _fresh(step: Numeric) -> Function:
+def _fresh(emitter: Emitter, step: Numeric) -> Function:
     part = step.part
     params = tuple(param.var for param in part.params)
-    body = fresh_block(replace(part.body, params=params), {}, _names(step))
+    body = fresh_block(replace(part.body, params=params), {}, _names(emitter, step))
     renewed = zip(part.params, body.params, strict=True)
     doc = docstring(f"What is solved for {step.unknown.name or 'the unknown'}.")
     new = tuple(replace(param, var=var) for param, var in renewed)
     return replace(part, params=new, body=replace(body, params=()), doc=doc)
 
 
-def _names(step: Numeric) -> dict[Var, str]:
-    """Return names for parameters that have none: `x` for the unknown, `a`, `b` and so on for what is known."""
+def _names(emitter: Emitter, step: Numeric) -> dict[Var, str]:
+    """Return names for parameters that have none: `x` for the unknown, for what is known that of the function that made it."""
     taken = {param.var.name for param in step.part.params}
-    unnamed = [var for var in step.known if var.name is None]
-    letters = (name for name in ascii_lowercase if name not in taken | {"x", "y"})
-    names = dict(zip(unnamed, letters, strict=False))
-    if step.unknown.name is None:
-        names[step.unknown] = "x" if "x" not in taken else "x_in"
+    names: dict[Var, str] = {}
+    for var in (step.unknown, *step.known):
+        if var.name is None:
+            wish = "x" if var is step.unknown else _made_by(emitter.context.defining.get(var))
+            numbered = (f"{wish}_{number}" for number in count(1))
+            names[var] = next(name for name in chain([wish], numbered) if name not in taken)
+            taken.add(names[var])
     return names
+
+
+def _made_by(equation: Equation | None) -> str:
+    """Return the last word of the name of the function that is called, if there is one."""
+    fn = equation.fn if isinstance(equation, Apply) else None
+    word = fn.spelling.rpartition(".")[2] if isinstance(fn, Ref) else ""
+    return word if word.isidentifier() and word != "getattr" else "given"
 
 
 def _bracket(emitter: Emitter, step: Numeric) -> dict[str, Tree]:

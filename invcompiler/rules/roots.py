@@ -1,7 +1,8 @@
-"""Iterative solvers that emitted code calls by name where there is no closed form: their text is copied into the module.
+"""Iterative solvers that emitted code calls where there is no closed form: their text is copied.
 
-Each solves `f(x, *known) == y` for x. What did not converge is NaN, never another value: the result is put into f again at the
-end. Derivatives are those of the implicit function, by `lax.custom_root`, at every order and in both modes.
+Each solves `f(x, *known) == y` for x. What did not converge is NaN, never another value: the result
+is put into f again at the end. Derivatives are those of the implicit function, by `lax.custom_root`,
+at every order and in both modes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# ---- elementwise ----------------------------------------------------------------------------------
+# ---- element by element ---------------------------------------------------------------------------
 
 
 def slope(f, x, known):
@@ -21,10 +22,10 @@ def slope(f, x, known):
 
 
 def monotone_root(f, y, known, lo=None, hi=None, sign=1):
-    """Return x between lo and hi with f(x, *known) == y, element by element; NaN where there is none.
+    """Return x between lo and hi with f(x, *known) == y, for each element; NaN where there is none.
 
-    `sign * f` increases in x. Newton steps within a bracket, which is halved where they leave it or are slow
-    (Press et al., Numerical Recipes, section 9.4), until x is known to float precision.
+    `sign * f` increases in x. Newton steps within a bracket, which is halved where they leave it or
+    are slow (Press et al., Numerical Recipes, section 9.4), until x is known to float precision.
     """
     lo, hi = -math.inf if lo is None else lo, math.inf if hi is None else hi
     start = min(max(0.0, lo + 1), hi - 1) if hi - lo > 2 else (lo + hi) / 2
@@ -42,7 +43,7 @@ def monotone_root(f, y, known, lo=None, hi=None, sign=1):
 
 
 def bracketed_newton(residual, x, lo, hi, y):
-    """Return the root of an increasing function between lo and hi, starting at x; NaN where it is not found."""
+    """Return the root of an increasing function between lo and hi, starting at x, or NaN."""
     eps, limit = jnp.finfo(x.dtype).eps, 4 * jnp.finfo(x.dtype).bits
     start = x
 
@@ -78,7 +79,7 @@ def bracketed_newton(residual, x, lo, hi, y):
 
 
 def midpoint(lo, hi):
-    """Return a number between two: zero for two signs, of the mean exponent for numbers of the same sign far apart."""
+    """Return a number between: zero for two signs, of the mean exponent if they are far apart."""
     tiny, most = jnp.finfo(lo.dtype).tiny, jnp.finfo(lo.dtype).max
     a, b = jnp.clip(jnp.abs(lo), tiny, most), jnp.clip(jnp.abs(hi), tiny, most)
     geometric = jnp.where(hi > 0, 1, -1) * jnp.sqrt(a) * jnp.sqrt(b)
@@ -90,7 +91,7 @@ def midpoint(lo, hi):
 
 
 def jacobian(f, x, axes):
-    """Return the Jacobian of f in the last `axes` axes of x (None: all), for each index of the axes before: (..., n, n)."""
+    """Return the Jacobian of f in the last `axes` axes of x (None: all), of shape (..., n, n)."""
     batch = x.shape[: x.ndim - (x.ndim if axes is None else axes)]
     shape = x.shape[len(batch) :]
     n = math.prod(shape)
@@ -103,19 +104,23 @@ def jacobian(f, x, axes):
 
 
 def log_abs_det(f, x, known, axes):
-    """Return log |det df/dx| over the last `axes` axes of x (None: all), for each index of the axes before."""
+    """Return log |det df/dx| over the last `axes` axes of x (None: all)."""
     return jnp.linalg.slogdet(jacobian(lambda x: f(x, *known), x, axes))[1]
 
 
 def newton_root(f, y, known, axes):
-    """Return x with f(x, *known) == y, solved in the last `axes` axes at once (None: all); NaN where it is not found.
+    """Return x with f(x, *known) == y, solved in its last `axes` axes at once (None: all), or NaN.
 
-    f is taken to be injective: its determinant then has one sign, and what is found where that changes is NaN. Newton steps, halved as long
-    as they do not bring f closer to y (Nocedal and Wright, Numerical Optimization, section 11.2).
+    f is taken to be injective. The determinant of its Jacobian then has one sign: NaN where it has
+    not, on the way from y to x and around x. Newton's method with full steps, which ends where each element of f
+    is affine in one more of x; where that does not converge, steps are halved as long as they do
+    not bring f closer to y (Nocedal and Wright, Numerical Optimization, section 11.2).
     """
 
     def solve(residual, x):
-        return damped_newton(residual, x, y, axes)
+        free = newton(residual, x, y, axes, False, jnp.isnan(y))
+        damped = newton(residual, x, y, axes, True, jnp.isfinite(free))
+        return jnp.where(jnp.isfinite(free), free, damped)
 
     def tangent_solve(tangent, b):
         return solved(jacobian(tangent, b, axes), b)
@@ -129,16 +134,17 @@ def solved(matrix, b):
     return jnp.linalg.solve(matrix, column).reshape(b.shape)
 
 
-def damped_newton(residual, x, y, axes):
-    """Return the root of `residual` that Newton's method finds from x, or NaN."""
-    eps, limit = jnp.finfo(x.dtype).eps, 4 * jnp.finfo(x.dtype).bits
+def newton(residual, x, y, axes, is_damped, skip):
+    """Return the root of `residual` that Newton's method finds from x, or NaN; not where `skip`."""
+    eps = jnp.finfo(x.dtype).eps
     inner = tuple(range(x.ndim - (x.ndim if axes is None else axes), x.ndim))
+    limit = 64 + math.prod(x.shape[axis] for axis in inner)
 
     def size(v):
         return jnp.max(jnp.abs(v), axis=inner, keepdims=True, initial=0)
 
     def orientation(x):
-        return jnp.linalg.slogdet(jacobian(residual, x, axes))[0].reshape(size(x).shape)
+        return jnp.linalg.slogdet(jacobian(residual, x, axes))[0].reshape(active.shape)
 
     def unfinished(state):
         count, *_, active = state
@@ -146,28 +152,27 @@ def damped_newton(residual, x, y, axes):
 
     def step(state):
         count, x, part, one_sign, active = state
-        r = residual(x)
-        matrix = jacobian(residual, x, axes)
+        r, matrix = residual(x), jacobian(residual, x, axes)
         move = solved(matrix, r)
         new = x - part * move
-        is_better = active & (size(residual(new)) < size(r))
+        is_better = size(residual(new)) < size(r)
         is_done = size(move) <= 2 * eps * size(x)
-        one_sign &= orientation(x) == sign
-        x = jnp.where(is_better, new, x)
-        part = jnp.where(is_better, jnp.minimum(2 * part, 1), part / 2)
+        one_sign &= (orientation(x) == sign) | ~active
+        x = jnp.where(active & (is_better | (not is_damped)), new, x)
+        part = jnp.where(is_better | (not is_damped), jnp.minimum(2 * part, 1), part / 2)
         return count + 1, x, part, one_sign, active & ~is_done & (part > 1 / 1024)
 
+    active = ~jnp.any(skip, axis=inner, keepdims=True)
     sign = orientation(x)
-    every = size(x) == size(x)
-    state = (0, x, jnp.ones_like(size(x)), every, every)
+    state = (0, x, jnp.ones_like(sign), active, active)
     _, x, _, one_sign, _ = lax.while_loop(unfinished, step, state)
     r, matrix = residual(x), jacobian(residual, x, axes)
     reach = (jnp.abs(matrix) @ jnp.abs(x).reshape(*matrix.shape[:-1], 1)).reshape(x.shape)
     is_small = size(r) <= 8 * eps * (size(y) + size(reach))
-    is_root = (
-        is_small & one_sign & (orientation(x) == sign) & is_regular(matrix).reshape(sign.shape)
-    )
-    return jnp.where(is_root, x, math.nan)
+    is_proper = is_regular(matrix).reshape(sign.shape)
+    for probe in (x, -x, x / 2, 2 * x, jnp.zeros_like(x)):  # f is not injective where it turns over
+        is_proper &= (orientation(probe) == sign) | jnp.isnan(orientation(probe))
+    return jnp.where(is_small & one_sign & is_proper, x, math.nan)
 
 
 def is_regular(matrix):
@@ -181,10 +186,11 @@ def is_regular(matrix):
 
 
 def residual_root(f, y, known, axes, sign=1):
-    """Return x with f(x, *known) == y, where `sign * f` is x plus a contraction of its last `axes` axes (None: all); else NaN.
+    """Return x with f(x, *known) == y, in its last `axes` axes at once (None: all), or NaN.
 
-    Banach's iteration x <- y - g(x) (Behrmann et al. 2019, arXiv:1811.00995, algorithm 1). A step in whose direction g does not
-    contract ends it, and gives NaN. Few numbers are solved by Newton's method instead, which takes more than contractions.
+    `sign * f` is x + g(x), where g contracts in the Euclidean norm: Banach's iteration
+    x <- y - g(x) (Behrmann et al. 2019, arXiv:1811.00995, algorithm 1). NaN if g is not seen to
+    contract along the steps and at x. Newton's method solves for few numbers, and takes any g.
     """
     shape = y.shape[y.ndim - (y.ndim if axes is None else axes) :]
     if axes != 0 and math.prod(shape) <= 16:
@@ -194,7 +200,9 @@ def residual_root(f, y, known, axes, sign=1):
         return contraction_root(residual, x, axes)
 
     def tangent_solve(tangent, b):
-        root = lambda g, b: contraction_root(lambda t: g(t) - b, b, axes)
+        def root(matvec, b):
+            return contraction_root(lambda t: matvec(t) - b, b, axes)
+
         return lax.custom_linear_solve(tangent, b, root, root)
 
     return lax.custom_root(lambda x: sign * (f(x, *known) - y), sign * y, solve, tangent_solve)
@@ -226,7 +234,7 @@ def contraction_root(residual, x, axes):
 
 
 def stretch(residual, x, axes):
-    """Return how far `residual`, less the identity, stretches at x: its spectral norm, by power iteration."""
+    """Return the spectral norm of the Jacobian of `residual` less the identity, by power iteration."""
     tangent = jax.linearize(residual, x)[1]
     cotangent = jax.linear_transpose(tangent, x)
 
@@ -235,10 +243,8 @@ def stretch(residual, x, axes):
         v = cotangent(v)[0] - v
         return v / (norm(v, axes) + jnp.finfo(x.dtype).tiny)
 
-    v = jnp.broadcast_to(
-        jax.random.normal(jax.random.key(0), x.shape[x.ndim - len(axes) :], x.dtype), x.shape
-    )
-    v = lax.fori_loop(0, 20, step, v)
+    start = jax.random.normal(jax.random.key(0), x.shape[x.ndim - len(axes) :], x.dtype)
+    v = lax.fori_loop(0, 20, step, jnp.broadcast_to(start, x.shape))
     return norm(tangent(v) - v, axes)
 
 

@@ -61,7 +61,8 @@ def drops(fn: Any) -> bool:
 
 def explain(solver: Solver, missing: list[Var]) -> InvcompilerError:
     """Return the error that says why `missing` cannot be recovered."""
-    found = (_at(solver, equation, missing) for equation in blocking(solver))
+    waiting = (e for e, r in solver.refusals.items() if isinstance(r, NotIterated) and r.waits)
+    found = (_at(solver, equation, missing) for equation in (*waiting, *blocking(solver)))
     error = next((error for error in found if error is not None), None)
     return _told(_dropped(solver, missing) if error is None else error)
 
@@ -231,8 +232,7 @@ def _call(
         facts["label"] = "the elements that are overwritten here are dropped"
         facts["hint"] = "return them as well, or take them as a known argument"
         return InformationDroppedError(**facts)
-    fn = call.fn if call is not None else getattr(equation.fn, "value", None)
-    if drops(fn):
+    if is_reduction(solver, equation):
         facts["label"] = f"many inputs of {name} give the same output"
         facts["hint"] = "return the unknown as well, or make it a known argument"
         return InformationDroppedError(**facts)
@@ -260,6 +260,14 @@ def _call(
         "with `inv.custom_inverse`"
     )
     return NoRuleError(**facts)
+
+
+def is_reduction(solver: Solver, equation: Equation) -> bool:
+    """Whether the equation calls a function of which many inputs give one output."""
+    if not isinstance(equation, Apply):
+        return False
+    call = solver.call(equation)
+    return drops(call.fn if call is not None else getattr(equation.fn, "value", None))
 
 
 def _waits_for_shapes(solver: Solver, call: Call | None, equation: Apply) -> bool:

@@ -345,6 +345,20 @@ class Context:
             self._rely_on(tree)
         return value
 
+    def literal_array(self, tree: Tree) -> np.ndarray | None:
+        """Return the value of an array that the text states: nothing that is captured is part of it."""
+        captured = {var for var, _ in self.function.captures}
+        waiting, seen = list(leaves(tree)), set(leaves(tree))
+        while waiting:
+            var = waiting.pop()
+            if var in captured:
+                return None
+            made = self.defining.get(var)
+            new = set(operands(made)) - seen if made is not None else set()
+            seen |= new
+            waiting += new
+        return self.facts.array_value(tree)
+
     def _rely_on(self, tree: Tree) -> None:
         """Note which captured arrays `tree` is made of: what is compiled holds for their elements of today."""
         seen = set(leaves(tree))

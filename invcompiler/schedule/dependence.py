@@ -28,7 +28,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import leaves, operands
-from invcompiler.rules.canonical import Call, canonical
+from invcompiler.rules.canonical import Call, canonical, declare, key_of
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.slope_table import is_elementwise
 
@@ -157,7 +157,8 @@ _KEPT: list = []
 def _handles(*fns):
     def enter(handler):
         for fn in fns:
-            _HANDLERS[id(fn)] = handler
+            declare(fn)
+            _HANDLERS[id(key_of(fn))] = handler
             _KEPT.append(fn)
         return handler
 
@@ -211,6 +212,16 @@ def _squeezed(walk: _Walk, call: Call) -> Spread:
 @_handles(jnp.asarray, jnp.astype, lax.stop_gradient)
 def _same(walk: _Walk, call: Call) -> Spread:
     return walk.operand(call)[1]
+
+
+@_handles(jnp.polyval)
+def _polynomial(walk: _Walk, call: Call) -> Spread:
+    """A polynomial whose coefficients are numbers."""
+    spread = walk.of(call.arguments["x"])
+    coefficients = call.arguments["p"]
+    if spread is None or walk.of(coefficients) is not None:
+        raise Mixed
+    return spread  # coefficients with axes of their own are refused where slopes are looked at
 
 
 @_handles(jnp.matmul, jnp.dot)

@@ -13,7 +13,7 @@ import numpy as np
 
 from invcompiler.errors import EntangledError, InvcompilerError
 from invcompiler.ir.build import Builder
-from invcompiler.ir.interval import REAL, Interval
+from invcompiler.ir.interval import REAL, Interval, hull_of
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -288,7 +288,14 @@ class Session:
             for p, var in zip(written.params, operands, strict=True)
             if (found := context.interval(var)) != REAL
         }
-        return Seen(written, facts, self.intervals_of(written, facts, declared, None))
+        literals = {
+            p.var: value
+            for p, var in zip(written.params[1:], part.known, strict=True)
+            if (value := context.literal_array(var)) is not None
+        }
+        declared |= {var: hull for var, value in literals.items() if (hull := hull_of(value))}
+        intervals = self.intervals_of(written, facts, declared, None)
+        return Seen(written, facts, intervals, literals)
 
     def _inner(self, context: Context, function: Function, operands: Iterable[Tree]) -> Context:
         """Return what is to be asked about a part of the function of `context`, or about a function that it calls."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Apply, Block, Equation, Function, Param, ParameterKind, Var
@@ -26,7 +27,7 @@ from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.isolate import Branching
 from invcompiler.schedule.not_iterated import NotIterated
 from invcompiler.schedule.plan import Iteration, Numeric
-from invcompiler.schedule.regularity import is_singular
+from invcompiler.schedule.regularity import is_refuted
 from invcompiler.schedule.slopes import Unproven, monotone
 
 if TYPE_CHECKING:
@@ -56,23 +57,53 @@ class Seen:
     function: Function
     facts: Facts
     intervals: Mapping[Var, Interval]
+    literals: Mapping[Var, np.ndarray]  # the values of parameters that the text states
 
 
 def iterate(solver: Solver) -> Numeric | None:
     """Return the step that solves the part of the program that is in the way, or None; note why there is none."""
-    for equation in blocked.blocking(solver):
-        for value in equation.outs:
-            if value not in solver.known:
-                continue
-            found = [_step(solver, part) for part in parts(solver, value)]
-            steps = [step for step in found if isinstance(step, Numeric)]
-            if isinstance(solver.refusals.get(equation), Refusal | Branching):
-                steps = list(filter(_is_proven, steps))  # a rule says that information is lost
-            if steps:
-                return min(steps, key=lambda step: _PREFERENCE.index(step.iteration))
-            if found:
-                solver.refusals.setdefault(equation, found[-1])
-    return None
+    stuck = blocked.blocking(solver)
+    refused = False
+    for equation in stuck:
+        step = _at(solver, equation)
+        if step is not None:
+            return step
+        refused |= _is_refused(solver, equation)
+    if refused:
+        return None
+    known = {var for var in solver.known if var not in solver.context.tainted}
+    made = (solver.graph.defining.get(var) for var in solver.given)
+    steps = (_at(solver, equation, known) for equation in made if equation is not None)
+    return next((step for step in steps if step is not None), None)
+
+
+def _at(solver: Solver, equation: Equation, known: set[Var] | None = None) -> Numeric | None:
+    """Return the step that solves for what the value of `equation` is computed from, if that is known.
+
+    With `known`, from these values alone: several parts of a value may be entangled with one unknown.
+    """
+    steps = []
+    known = solver.known if known is None else known
+    for value in equation.outs:
+        for part in parts(solver, value, known) if value in solver.known else ():
+            found = _step(solver, part)
+            if isinstance(found, NotIterated):
+                if not blocked.is_reduction(solver, equation):
+                    solver.refusals.setdefault(equation, found)
+            elif _is_proven(found) or not _is_refused(solver, equation):
+                steps.append(found)
+    return min(steps, key=lambda step: _PREFERENCE.index(step.iteration), default=None)
+
+
+def _is_refused(solver: Solver, equation: Equation) -> bool:
+    """Whether the value of `equation` is seen not to determine what it is computed from: larger parts have no better chance."""
+    match solver.refusals.get(equation):
+        case NotIterated(waits=waits):
+            return not waits
+        case Refusal() | Branching():
+            return True
+        case _:
+            return blocked.is_reduction(solver, equation)
 
 
 def _is_proven(step: Numeric) -> bool:
@@ -82,29 +113,29 @@ def _is_proven(step: Numeric) -> bool:
 # ---- which part -----------------------------------------------------------------------------------
 
 
-def parts(solver: Solver, value: Var) -> Iterator[Part]:
-    """Yield what computes `value` from one unknown and from known values, the smallest part first."""
-    for unknown in _candidates(solver, value):
-        equations = _between(solver, unknown, value)
+def parts(solver: Solver, value: Var, known: set[Var]) -> Iterator[Part]:
+    """Yield what computes `value` from one unknown and from `known` values, the smallest part first."""
+    for unknown in _candidates(solver, value, known):
+        equations = _between(solver, unknown, value, known)
         if equations is not None and _may_be_solved(solver, unknown, value):
             yield _part(solver, unknown, value, equations)
 
 
-def _candidates(solver: Solver, value: Var) -> Iterator[Var]:
+def _candidates(solver: Solver, value: Var, known: set[Var]) -> Iterator[Var]:
     """Yield the unknown vars that `value` is computed from, the nearest first."""
     cone = {value}
     waiting = [value]
     while waiting:
         made = solver.graph.all_defining.get(waiting.pop())
         new = [] if made is None else [v for v in operands(made) if v not in cone]
-        new = [var for var in new if var not in solver.known]
+        new = [var for var in new if var not in known]
         cone.update(new)
         waiting += new
     links = solver.graph.all_defining.keys() - solver.graph.defining.keys()
-    yield from sorted(cone - {value} - links, key=solver.order, reverse=True)
+    yield from sorted(cone - {value} - links - solver.known, key=solver.order, reverse=True)
 
 
-def _between(solver: Solver, unknown: Var, value: Var) -> list[Equation] | None:
+def _between(solver: Solver, unknown: Var, value: Var, known: set[Var]) -> list[Equation] | None:
     """Return the equations that compute `value` from `unknown` and known values, or None if they need another unknown."""
     defining = solver.graph.all_defining
     needed: set[Equation] = set()
@@ -113,7 +144,7 @@ def _between(solver: Solver, unknown: Var, value: Var) -> list[Equation] | None:
         equation = waiting.pop()
         needed.add(equation)
         for var in operands(equation):
-            if var is unknown or var in solver.known:
+            if var is unknown or var in known:
                 continue
             if var not in defining:
                 return None
@@ -154,7 +185,7 @@ def _name(solver: Solver, unknown: Var, value: Var, equations: list[Equation]) -
     function = solver.context.function
     if len(equations) == len(function.body.equations) and value is function.body.result:
         return function.name
-    what = value.name or function.name
+    what = value.name if value.name not in (None, unknown.name) else function.name
     return f"{what}_of_{unknown.name}" if unknown.name else f"part_of_{what}"
 
 
@@ -182,19 +213,19 @@ def _step(solver: Solver, part: Part) -> Numeric | NotIterated:
 
     sign = residual_sign(seen.function)
     if axes == 0:
-        how = monotone(seen.function, seen.facts, seen.intervals)
+        how: Any = monotone(seen.function, seen.facts, seen.intervals, seen.literals)
         if not isinstance(how, Unproven):
             return step(Iteration.MONOTONE, monotone=how)
-        if sign is None or how.slope is not None:
-            return _not_monotone(how)
+        return _not_monotone(how)
     jump = first_jump(seen.function)
     if jump is not None:
         return NotIterated("iteration needs a continuous function, and this has jumps", _OTHERWISE)
-    if not part.known and is_singular(seen.function, context.concrete_shape(part.unknown)):
-        return NotIterated("a singular function: many inputs give one output", _OTHERWISE)
+    shape = context.concrete_shape(part.unknown)
+    if not part.known and is_refuted(seen.function, shape, interval):
+        return NotIterated("many inputs give the same output", _OTHERWISE)
     if sign is not None:
         return step(Iteration.RESIDUAL, sign=sign)
-    size = _system_size(context.concrete_shape(part.unknown), axes)
+    size = _system_size(shape, axes)
     if size is None:
         return NotIterated(
             "a system of equations for the unknown: whether it is small enough to be solved depends on its shape",
@@ -213,6 +244,12 @@ _OTHERWISE = "state the inverse with `inv.custom_inverse`"
 
 
 def _not_monotone(how: Unproven) -> NotIterated:
+    if how.waits:
+        return NotIterated(
+            "whether this is monotone depends on shapes",
+            "pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown",
+            waits=True,
+        )
     hint = (
         "say where values live, with `domain=` or `inv.assume(value, domain)`, "
         "or state the inverse with `inv.custom_inverse`"

@@ -1,48 +1,61 @@
-"""Whether a function of one array is singular wherever it is tried: what the text alone decides is refused when it is compiled."""
+"""Whether a function of one array is seen not to be injective where it is tried: what the text alone decides is refused early.
+
+An injective function of connected arguments keeps orientation: its determinant has one sign, and is not zero everywhere.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from invcompiler.ir.evaluate import evaluate
+from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Function
 from invcompiler.rules.roots import is_regular, jacobian
 
 _SHAPES: tuple[tuple[int, ...], ...] = ((), (3,), (2, 3), (3, 3))
 _LARGEST = 64
-_POINTS = 3
+_POINTS = 8
 # what a function may raise for a shape that is not its own
-_REFUTATIONS = (
-    *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError),
+_REFUTATIONS: tuple[type[Exception], ...] = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
     NotImplementedError,  # what JAX cannot differentiate
 )
 
 
-def is_singular(function: Function, shape: tuple[int, ...] | None) -> bool:
-    """Whether the Jacobian of `function`, whose one parameter has `shape` (None: any), is singular at random points."""
+def is_refuted(function: Function, shape: tuple[int, ...] | None, domain: Interval) -> bool:
+    """Whether `function`, whose one parameter has `shape` (None: any), is singular or changes orientation at random points."""
     for tried in _SHAPES if shape is None else (shape,):
         if math.prod(tried) > _LARGEST or 0 in tried:
             continue
         try:
             with jax.ensure_compile_time_eval():
-                regular = [_is_regular_at(function, _point(tried, seed)) for seed in range(_POINTS)]
+                found = [_sign_at(function, x) for x in _points(tried, domain)]
         except _REFUTATIONS:
             continue
-        if None not in regular:
-            return not any(regular)
+        if found[0] is not None:
+            return (0 in found and not any(found)) or {-1.0, 1.0} <= set(found)
     return False
 
 
-def _point(shape: tuple[int, ...], seed: int) -> jax.Array:
-    return jnp.asarray(np.random.default_rng(seed).uniform(0.2, 0.8, shape), jnp.float32)
+def _points(shape: tuple[int, ...], domain: Interval) -> Iterator[jax.Array]:
+    lo, hi = max(domain.lo, min(-2.0, domain.hi - 4)), min(domain.hi, max(2.0, domain.lo + 4))
+    generator = np.random.default_rng(0)
+    for _ in range(_POINTS):
+        yield jnp.asarray(generator.uniform(lo, hi, shape), jnp.float32)
 
 
-def _is_regular_at(function: Function, x: jax.Array) -> bool | None:
-    """Whether the Jacobian at x is regular; None if the value has another shape."""
+def _sign_at(function: Function, x: jax.Array) -> float | None:
+    """Return the sign of the determinant at x, zero if it is singular; None if the value has another shape, or is none."""
 
     def f(x: jax.Array) -> jax.Array:
         return evaluate(function, (x,))
@@ -50,7 +63,9 @@ def _is_regular_at(function: Function, x: jax.Array) -> bool | None:
     if jax.eval_shape(f, x).shape != x.shape:
         return None
     matrix = jacobian(f, x, None)
-    return bool(is_regular(matrix)) or not bool(jnp.isfinite(matrix).all())
+    if not bool(jnp.isfinite(matrix).all()):
+        return None
+    return float(jnp.linalg.slogdet(matrix)[0]) * bool(is_regular(matrix))
 
 
-__all__ = ["is_singular"]
+__all__ = ["is_refuted"]

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jax.scipy.special
+import numpy as np
 
 from invcompiler.ir.build import Builder
 from invcompiler.ir.interval import NONNEGATIVE, NONPOSITIVE, POSITIVE, REAL, Interval, point
@@ -29,7 +30,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import leaves, operands
-from invcompiler.rules.canonical import Call, canonical
+from invcompiler.rules.canonical import Call, canonical, declare, key_of
 from invcompiler.schedule.continuity import is_floating
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.slope_table import local_slope
@@ -48,10 +49,10 @@ class Monotone:
 
 @dataclass(frozen=True)
 class Unproven:
-    """Why a function is not seen to be monotone: `slope` is where its slope lies, None if nothing is known of it at `what`."""
+    """Why a function is not seen to be monotone: `slope` is where its slope lies, None if nothing is known of it."""
 
     slope: Interval | None
-    what: Any = None
+    waits: bool = False  # for shapes
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,22 @@ class Slope:
 
 
 def monotone(
-    function: Function, facts: Facts, intervals: Mapping[Var, Interval]
+    function: Function,
+    facts: Facts,
+    intervals: Mapping[Var, Interval],
+    literals: Mapping[Var, np.ndarray],
 ) -> Monotone | Unproven:
-    """Return how `function` is monotone in its first parameter, on which it acts element by element."""
-    walk = _Walk(function, facts, intervals)
+    """Return how `function` is monotone in its first parameter, on which it acts element by element.
+
+    `literals` has the values of parameters that the text states.
+    """
+    walk = _Walk(function, facts, intervals, literals)
     try:
         for equation in function.body.equations:
             walk.equation(equation)
         slope = walk.of(function.body.result)
     except _Unknown as unknown:
-        return Unproven(None, unknown.equation)
+        return Unproven(None, isinstance(unknown, _Waits))
     if slope is None:
         return Unproven(point(0.0))
     sign = _sign(slope.interval, slope.smooth)
@@ -103,10 +110,25 @@ class _Unknown(Exception):
         self.equation = equation
 
 
+class _Pole(_Unknown):
+    """The function may have a pole: it may be monotone on both sides of it, and is not so as a whole."""
+
+
+class _Waits(_Unknown):
+    """Shapes would tell."""
+
+
 class _Walk:
-    def __init__(self, function: Function, facts: Facts, intervals: Mapping[Var, Interval]):
+    def __init__(
+        self,
+        function: Function,
+        facts: Facts,
+        intervals: Mapping[Var, Interval],
+        literals: Mapping[Var, np.ndarray],
+    ):
         self.facts = facts
         self.intervals = intervals
+        self.literals = literals
         self.builder = Builder()
         self.slopes: dict[Var, Slope] = {function.params[0].var: Slope(point(1.0))}
         self.at: Any = None
@@ -191,8 +213,12 @@ class _Walk:
         """Return the slope times a known value, whose interval may tell enough."""
         within = self.interval(known)
         interval = slope.interval * within
-        if isinstance(known, Const) or not (slope.interval.is_bounded or not _is_plain(slope)):
+        if isinstance(known, Const) or (_is_plain(slope) and slope.interval == REAL):
             return self.scaled(slope, within)
+        if _is_plain(slope) and slope.interval.is_nonnegative and math.isinf(slope.interval.hi):
+            return self.of_sign(interval, known, slope.smooth)
+        if _is_plain(slope) and slope.interval.is_nonpositive and math.isinf(slope.interval.lo):
+            return self.negative(self.of_sign(-interval, known, slope.smooth))
         ends = [self.end(slope, end) for end in ("low", "high")]
         if ends[0] == ends[1]:
             tree = self.product(known, ends[0])
@@ -201,6 +227,24 @@ class _Walk:
             high = self.product(self.apply(jnp.abs, known), ends[1])
             return Slope(interval, self.minus(high), high, slope.smooth)
         return self.spanned(interval, [self.product(known, end) for end in ends], slope.smooth)
+
+    def of_sign(self, interval: Interval, known: Tree, smooth: bool) -> Slope:
+        """Return a known value times anything that is not negative."""
+        ends = []
+        for compare, infinite in ((operator.ge, -math.inf), (operator.le, math.inf)):
+            is_zero = self.apply(compare, known, Const(0))
+            ends.append(self.apply(jnp.where, is_zero, Const(0.0), Const(infinite)))
+        return Slope(interval, ends[0], ends[1], smooth)
+
+    def coefficient(self, slope: Slope, known: Tree) -> Slope:
+        """Return a known value, which may be zero, times a slope of which nothing may be known."""
+        if slope.interval != REAL:
+            return self.times(slope, known)
+        is_zero = self.apply(operator.eq, known, Const(0))
+        low, high = (
+            self.apply(jnp.where, is_zero, Const(0.0), Const(end)) for end in (-math.inf, math.inf)
+        )
+        return Slope(REAL, low, high, slope.smooth)
 
     def spanned(self, interval: Interval, corners: list[Tree], smooth: bool) -> Slope:
         """Return the least and the greatest of several trees; infinite products with unknown signs leave nothing to say."""
@@ -261,7 +305,8 @@ _KEPT: list = []
 def _handles(*fns: Any) -> Callable:
     def enter(handler: Callable) -> Callable:
         for fn in fns:
-            _HANDLERS[id(fn)] = handler
+            declare(fn)
+            _HANDLERS[id(key_of(fn))] = handler
             _KEPT.append(fn)
         return handler
 
@@ -309,7 +354,7 @@ def _divide(walk: _Walk, call: Call, out: Var) -> Slope:
             walk.scaled(a, walk.interval(y).reciprocal()) if _tells(walk, y) else _over(walk, a, y)
         )
     if 0.0 in walk.interval(y):
-        raise _Unknown(walk.at)  # a pole
+        raise _Pole(walk.at)
     steep = -(walk.interval(y).power(-2))
     by_denominator = walk.scaled(b, walk.interval(x) * steep)
     if a is None:
@@ -340,13 +385,37 @@ def _cast(walk: _Walk, call: Call, out: Var) -> Slope:
 def _power(walk: _Walk, call: Call, out: Var) -> Slope:
     x, a, n, b = _two(walk, call)
     within = walk.interval(x)
+    if b is None and a is not None and not isinstance(n, Const) and within.is_positive:
+        return walk.times(walk.scaled(a, POSITIVE), n)  # n x^(n - 1)
     if b is None and a is not None and isinstance(n, Const) and type(n.value) in (int, float):
         if n.value < 0 and 0.0 in within:
-            raise _Unknown(walk.at)  # a pole
+            raise _Pole(walk.at)
         return walk.scaled(a, within.power(n.value - 1).scale(n.value))
     if a is None and b is not None and within.is_positive:  # c^x, of slope c^x log c
         return walk.scaled(b, walk.interval(out) * within.image(math.log))
     raise _Unknown(walk.at)
+
+
+@_handles(jnp.polyval)
+def _polynomial(walk: _Walk, call: Call, out: Var) -> Slope:
+    """The sum of k c x^(k - 1) over the powers: of coefficients that are constants, or given at run time."""
+    p, x = call.arguments["p"], call.arguments["x"]
+    slope, values = walk.of(x), walk.literals.get(p) if isinstance(p, Var) else None
+    shape = walk.facts.shape(p) if values is None else values.shape
+    if slope is None or walk.of(p) is not None or (shape is not None and len(shape) != 1):
+        raise _Unknown(walk.at)
+    if shape is None or not isinstance(shape[0], int):
+        raise _Waits(walk.at)
+    total = Slope(point(0.0))
+    for place in range(shape[0] - 1):
+        k = shape[0] - 1 - place
+        term = walk.scaled(slope, walk.interval(x).power(k - 1).scale(float(k)))
+        if values is not None:
+            term = walk.scaled(term, point(float(values[place])))
+        else:
+            term = walk.coefficient(term, walk.apply(operator.getitem, p, Const(place)))
+        total = walk.added(total, term)
+    return total
 
 
 @_handles(jnp.logaddexp)

@@ -40,6 +40,7 @@ UNSETTLED: dict[str, dict[str, str]] = {
     "flows.plu_linear": {"batch_ndims": BATCH},
     "linear.batched_matmul": {EVERY_LAW: "a product that broadcasts the unknown over batches"},
     "loops.lax_map": {"batch_ndims": BATCH},
+    "numeric.perturbed_exponential": {"standalone": ALONE},
     "partial_knowledge.overlapping_slices": {EVERY_LAW: "its shape does not follow from overlaps"},
     "loops.two_loops_in_a_row": {EVERY_LAW: "refused, though it can be inverted"},
     "structural.tile": {EVERY_LAW: REPEATS},

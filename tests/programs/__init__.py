@@ -23,6 +23,7 @@ THEMES = [
     "flows",
     "linear",
     "loops",
+    "numeric",
     "overwriting",
     "partial_knowledge",
     "structural",
