@@ -25,6 +25,7 @@ THEMES = [
     "loops",
     "overwriting",
     "partial_knowledge",
+    "pieces",
     "structural",
 ]
 
