@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
 
 _ROUNDS = 2  # of looking closer at where pieces meet
+_MOST, _MORE = 1536, 256  # points that are looked at, at first and closer
+_CONSTANTS = 8  # that are looked at from close by
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,10 @@ def survey(solver: Solver, out: Var, source: Var, ways: tuple[Way, ...]) -> View
         return UNSEEN
     look = _look(equations, source, out, ways, given, pointwise)
     interval = solver.context.interval(source)
-    points = _grid(interval, _constants(equations, given))
-    with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
-        for _ in range(_ROUNDS):
-            points = np.unique(np.concatenate([points, *_closer(points, *look(points))]))
-        stretches = _stretches(points, *look(points))
+    seen = _seen(look, _grid(interval, _constants(equations, given)), _MOST)
+    for _ in range(_ROUNDS):
+        seen = _joined(seen, _seen(look, _closer(seen), _MORE))
+    stretches = _stretches(seen)
     view = _judged(stretches)
     return view if pointwise else View(view.refusal)
 
@@ -145,8 +146,31 @@ def _look(
             number = jnp.where(taken, i, number)
         return jnp.asarray(y, float).reshape(()), number
 
-    look = jax.vmap(at)
-    return lambda points: tuple(np.asarray(a) for a in look(jnp.asarray(points)))
+    return jax.vmap(at)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Points in order, the values there, and the numbers of the ways that are taken there."""
+
+    points: np.ndarray
+    values: np.ndarray
+    numbers: np.ndarray
+
+
+def _seen(look: Callable, points: np.ndarray, size: int) -> _Seen:
+    """Look at points. Their number is made up to `size`: what runs is compiled once for each function and size."""
+    chosen = points[:: -(-len(points) // size)] if len(points) > size else points
+    padded = np.concatenate([chosen, np.full(size - len(chosen), chosen[-1])])
+    with jax.ensure_compile_time_eval():
+        values, numbers = (np.asarray(a)[: len(chosen)] for a in look(jnp.asarray(padded)))
+    return _Seen(chosen, values, numbers)
+
+
+def _joined(one: _Seen, other: _Seen) -> _Seen:
+    points, first = np.unique(np.concatenate([one.points, other.points]), return_index=True)
+    values = np.concatenate([one.values, other.values])[first]
+    return _Seen(points, values, np.concatenate([one.numbers, other.numbers])[first])
 
 
 # ---- where to look -----------------------------------------------------------------------------------------
@@ -163,7 +187,7 @@ def _constants(equations: list, given: dict[Var, Any]) -> list[float]:
             for tree in parts
             if isinstance(tree, Const) and type(tree.value) in (int, float)
         ]
-    return [c for c in dict.fromkeys(found) if abs(c) < 1e6]
+    return [c for c in dict.fromkeys(found) if abs(c) < 1e6][:_CONSTANTS]
 
 
 def _inner_constants(branch: Branch) -> Iterator[Tree]:
@@ -184,10 +208,11 @@ def _grid(interval: Interval, constants: list[float]) -> np.ndarray:
     return np.unique(points[[x in interval for x in points.tolist()]])
 
 
-def _closer(points: np.ndarray, values: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
+def _closer(seen: _Seen) -> np.ndarray:
     """Return points between those of different pieces."""
-    (changes,) = np.nonzero(numbers[1:] != numbers[:-1])
-    return [np.linspace(points[i], points[i + 1], 66)[1:-1] for i in changes]
+    (changes,) = np.nonzero(seen.numbers[1:] != seen.numbers[:-1])
+    between = [np.linspace(seen.points[i], seen.points[i + 1], 34)[1:-1] for i in changes]
+    return np.concatenate([seen.points[:1], *between])
 
 
 # ---- what is seen ------------------------------------------------------------------------------------------
@@ -210,9 +235,9 @@ class _Stretch:
         return len(self.y) > 2 and bool((self.y == self.y[0]).all())
 
 
-def _stretches(points: np.ndarray, values: np.ndarray, numbers: np.ndarray) -> list[_Stretch]:
-    finite = np.isfinite(values)
-    points, values, numbers = points[finite], values[finite], numbers[finite]
+def _stretches(seen: _Seen) -> list[_Stretch]:
+    finite = np.isfinite(seen.values)
+    points, values, numbers = (a[finite] for a in (seen.points, seen.values, seen.numbers))
     cuts = np.nonzero(numbers[1:] != numbers[:-1])[0] + 1
     parts = zip(np.split(points, cuts), np.split(values, cuts), strict=True)
     return [_Stretch(x, y) for x, y in parts if len(x) > 1]
