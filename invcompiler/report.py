@@ -23,6 +23,7 @@ from invcompiler.schedule.plan import (
     Isolate,
     Join,
     Numeric,
+    Pieces,
     Plan,
     Read,
     ShapeQuery,
@@ -74,6 +75,9 @@ def _entered(steps: Iterable[Step]) -> Iterator[Any]:
             case InvertBranch():
                 for plan in step.plans:
                     yield from _entered(plan.steps)
+            case Pieces():
+                for way in step.ways:
+                    yield from _entered(way.plan.steps)
 
 
 def _steps(plan: Plan, owner: FunctionPlan, indent: str) -> Iterator[str]:
@@ -90,6 +94,10 @@ def _steps(plan: Plan, owner: FunctionPlan, indent: str) -> Iterator[str]:
             for number, inner in enumerate(step.plans):
                 yield f"{indent}in branch {number}:"
                 yield from _steps(inner, owner, indent + "  ")
+        if isinstance(step, Pieces):
+            for number, way in enumerate(step.ways):
+                yield f"{indent}in piece {number}:"
+                yield from _steps(way.plan, owner, indent + "  ")
 
 
 def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None:
@@ -123,6 +131,8 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names(step.solved), "by the inverse of the branch taken", equation.span
         case Numeric(equation=equation, iteration=iteration):
             return _names(step.solves), f"by {iteration.value}", equation.span
+        case Pieces(equation=equation, source=source):
+            return _names([source]), "by the piece that it is on", equation.span
 
 
 def _names(vars_: Iterable[Var]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from invcompiler.errors import SourceUnavailableError, UnsupportedSyntaxError
 from invcompiler.frontend.branches import fork
@@ -284,3 +285,42 @@ def _choose(lowering, kind: BranchKind, predicate: Tree, functions, arguments, n
     result = fork(lowering, kind, predicate, [side(fn) for fn in functions], node)
     assert result is not None
     return result
+
+
+_WHERE = Ref(jnp.where, "jnp.where", jnp)
+
+
+@structured(jnp.select, "condlist", "choicelist", "default")
+def select(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
+    """The choice of the first condition that holds."""
+    conditions, choices = (_listed(arguments[name], node) for name in ("condlist", "choicelist"))
+    found = arguments.get("default", Const(0))
+    for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
+        found = lowering.apply(_WHERE, (condition, choice, found), node=node)
+    return found
+
+
+@structured(jnp.piecewise, "x", "condlist", "funclist")
+def piecewise(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
+    """What the function of the first condition that holds gives, the last of one function more where none does."""
+    conditions = _listed(arguments["condlist"], node)
+    functions = _listed(arguments["funclist"], node)
+    if len(functions) not in (len(conditions), len(conditions) + 1):
+        raise Unfollowed("a `jnp.piecewise` of more functions than conditions", node)
+    values = [_value_at(lowering, fn, arguments["x"], node) for fn in functions]
+    found = values[-1] if len(values) > len(conditions) else Const(0)
+    for condition, value in reversed(list(zip(conditions, values, strict=False))):
+        found = lowering.apply(_WHERE, (condition, value, found), node=node)
+    return found
+
+
+def _listed(tree: Tree, node: ast.AST) -> Sequence[Tree]:
+    if not isinstance(tree, Display) or tree.kind not in (list, tuple) or not is_open(tree):
+        raise Unfollowed("conditions that the text does not list", node)
+    return tree.items
+
+
+def _value_at(lowering: Lowering, fn: Tree, x: Tree, node: ast.AST) -> Tree:
+    """A piece is a function, or a number."""
+    is_number = isinstance(fn, Const) and type(fn.value) in (int, float)
+    return fn if is_number else invoke(lowering, fn, (x,), node)

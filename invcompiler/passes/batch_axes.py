@@ -25,6 +25,7 @@ from invcompiler.schedule.plan import (
     Isolate,
     Join,
     Numeric,
+    Pieces,
     Plan,
     Read,
     Step,
@@ -63,6 +64,8 @@ def keeps_batch(step: Step, context: Context, batch: int) -> bool:
             return view.region is None or _is_behind(
                 view.region, context.facts.rank(view.whole), batch
             )
+        case Pieces(whole=whole):
+            return not whole
         case Join(whole=whole, pieces=pieces):
             rank = context.facts.rank(whole)
             return all(_is_behind(piece.region, rank, batch) for piece in pieces)

@@ -12,30 +12,15 @@ import jax.numpy as jnp
 
 from invcompiler.errors import DegreesOfFreedomError
 from invcompiler.ir.nodes import Apply, Equation, Function, Span, Var
-from invcompiler.ir.walk import leaves, operands
-from invcompiler.schedule.affine import trees_of
+from invcompiler.ir.walk import leaves
 from invcompiler.schedule.functions import FunctionPlan
-from invcompiler.schedule.plan import (
-    Accumulate,
-    ByStatedRule,
-    CallInverse,
-    Collect,
-    Forward,
-    InvertBranch,
-    InvertLoop,
-    Isolate,
-    Join,
-    Numeric,
-    Read,
-    ShapeQuery,
-    Step,
-)
+from invcompiler.schedule.live import live_steps, read_by
 
 
 def check_degrees(plan: FunctionPlan) -> None:
     """Raise DegreesOfFreedomError if a part of the output is not needed, or is there twice."""
     outputs = [leaf for tree in plan.outputs for leaf in leaves(tree)]
-    used = {var for step in live_steps(plan) for var in read_by(step)} | set(plan.unknown)
+    used = {var for step in live_steps(plan.plan) for var in read_by(step)} | set(plan.unknown)
     seen: set[Var] = set()
     _check_sizes(plan, outputs)
     for leaf in outputs:
@@ -83,51 +68,6 @@ def _stacked(plan: FunctionPlan, equation: Equation) -> list[Var]:
     if call is None or call.fn not in (jnp.concatenate, jnp.stack):
         return []
     return list(leaves(next(iter(call.arguments.values()))))
-
-
-def live_steps(plan: FunctionPlan) -> list[Step]:
-    """Return the steps that the unknowns rest on."""
-    needed = set(plan.unknown)
-    live = []
-    for step in reversed(plan.plan.steps):
-        if any(var in needed for var in step.solves):
-            live.append(step)
-            needed.update(read_by(step))
-    return live
-
-
-def read_by(step: Step) -> tuple[Var, ...]:
-    """Return the forward vars whose values a step uses."""
-    match step:
-        case Forward(equation=equation):
-            return operands(equation)
-        case ShapeQuery():
-            return ()
-        case Isolate(call=call, output=output, solved=solved):
-            others = (v for tree in call.arguments.values() for v in leaves(tree))
-            return (output, *(v for v in others if v is not solved))
-        case Read(source=source):
-            return (source,)
-        case Join(pieces=pieces):
-            return tuple(piece.source for piece in pieces)
-        case Accumulate(first=first, differences=differences):
-            return (first.source, differences)
-        case Collect(values=values, rows=rows, offsets=offsets):
-            return (*values, *_in_coefficients((*offsets, *(c for row in rows for c in row))))
-        case CallInverse(sources=sources, known=known):
-            return (*sources, *(v for _, tree in known for v in leaves(tree)))
-        case ByStatedRule(output=output, given=given):
-            return (*leaves(output), *leaves(given))
-        case InvertLoop(equation=equation, plan=inner):
-            return (*equation.outs, *operands(equation), *inner.given)
-        case InvertBranch(equation=equation):
-            return (*equation.outs, *operands(equation))
-        case Numeric(value=value, known=known):
-            return (value, *known)
-
-
-def _in_coefficients(coefficients: tuple) -> list[Var]:
-    return [v for c in coefficients for tree in trees_of(c) for v in leaves(tree)]
 
 
 def _last_span(function: Function) -> Span | None:

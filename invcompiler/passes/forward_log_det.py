@@ -36,6 +36,7 @@ from invcompiler.passes.invert import Emitter
 from invcompiler.passes.invert_calls import call_forward
 from invcompiler.passes.invert_loops import arange, typed_zero
 from invcompiler.passes.ops import call, tuple_of
+from invcompiler.passes.pieces_code import add_terms
 from invcompiler.passes.rename import with_names
 from invcompiler.schedule.plan import (
     ByStatedRule,
@@ -45,6 +46,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Numeric,
+    Pieces,
     Plan,
     Step,
 )
@@ -91,7 +93,7 @@ class ForwardEmitter(Emitter):
         for equation in block.equations:
             self._equation(equation, special.get(equation))
         for step in plan.steps:
-            self._term(step)
+            self.add_term_of(step)
 
     def _equation(self, equation: Equation, step: Step | None) -> None:
         match step:
@@ -104,7 +106,7 @@ class ForwardEmitter(Emitter):
             case _:
                 self.forward(equation)
 
-    def _term(self, step: Step) -> None:
+    def add_term_of(self, step: Step) -> None:
         match step:
             case Isolate():
                 self._add_rule(step)
@@ -114,6 +116,8 @@ class ForwardEmitter(Emitter):
                 invert_stated.add_log_det(self, step)
             case Numeric():
                 iterate.add_log_det(self, step)
+            case Pieces():
+                add_terms(self, step)
 
     def _add_rule(self, step: Isolate) -> None:
         """Add the term of a step, whose vars may stand for values that are right in a region only: they are not kept."""

@@ -29,7 +29,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree, operands
-from invcompiler.passes import assemble, invert_calls, invert_loops, invert_stated
+from invcompiler.passes import assemble, invert_calls, invert_loops, invert_stated, pieces_code
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.iterate import iterate
 from invcompiler.passes.log_det import LogDet
@@ -51,6 +51,7 @@ from invcompiler.schedule.plan import (
     Isolate,
     Join,
     Numeric,
+    Pieces,
     Plan,
     Read,
     ShapeQuery,
@@ -267,6 +268,9 @@ class Emitter:
         self.computed: dict[Var, Var] = {} if parent is None else parent.computed
         self.assumptions: list[str] = [] if parent is None else parent.assumptions
         self.taken: set[str] = set()  # names of other outputs, while they are bound
+        self.guard: pieces_code.Mask | None = (
+            None  # where what is computed is used, if not everywhere
+        )
         self.given = frozenset(plan.plan.given)
         self.log_det = LogDet(product.batch_ndims, product.forward)
 
@@ -357,6 +361,8 @@ class Emitter:
                 invert_loops.branch(self, step)
             case Numeric():
                 iterate(self, step)
+            case Pieces():
+                pieces_code.recover(self, step)
 
     def forward(self, equation: Any) -> None:
         read = frozenset(operands(equation))  # what a loop or branch binds inside stays
@@ -431,9 +437,13 @@ class Emitter:
 
     def safe(self, output: Tree, step: Isolate) -> Tree:
         """Return `output` with an ordinary value where it holds anything: the inverse is to be finite there, and so is its slope."""
-        if not isinstance(step.region, Masked) or step.rule.range == REAL:
+        if step.rule.range == REAL:
             return output
         ordinary = Const(inner_point(step.rule.range))
+        if self.guard is not None:
+            return pieces_code.where(self, self.guard, output, ordinary)
+        if not isinstance(step.region, Masked):
+            return output
         sides = (output, ordinary) if step.region.inside else (ordinary, output)
         return self.where(step.region.mask, *sides)
 

@@ -108,7 +108,8 @@ class LogDet:
 
     def _instance(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
         x = emitter.value(step.solved)
-        return instantiate(emitter, step, template, emitter.value(step.output), x)
+        output = emitter.safe(emitter.value(step.output), step)
+        return instantiate(emitter, step, template, output, x)
 
     def _for_one_example(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
         """Return the log-det of a linear map that does the same to each example, from the shape of one of them."""

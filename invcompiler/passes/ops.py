@@ -15,8 +15,8 @@ from invcompiler.ir.nodes import Const, Display, Method, Ref, Slice, Tree
 _NAMES = {
     operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/",
     operator.neg: "-", operator.getitem: "[]", operator.floordiv: "//", operator.invert: "~",
-    operator.eq: "==", operator.or_: "|", operator.gt: ">", operator.ge: ">=", operator.lt: "<",
-    operator.le: "<=",
+    operator.eq: "==", operator.or_: "|", operator.and_: "&", operator.ne: "!=",
+    operator.ge: ">=", operator.le: "<=", operator.gt: ">", operator.lt: "<",
 }  # fmt: skip
 FULL = Slice(Const(None), Const(None), Const(None))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -62,6 +62,7 @@ class Context:
     look_into: Callable[..., Any] = lambda context, part: None
     """What is known of a part of the function, with the functions that it calls written out: `numeric.Seen`."""
     defining: dict[Var, Equation] = field(default_factory=dict)
+    narrow: Callable[[Mapping[Var, Interval]], Mapping[Var, Interval]] = lambda declared: declared
     waits: Callable[[Equation], bool] = lambda equation: False
     """Whether a call is one that can be understood as soon as the structure of its operands is known."""
     accepts: Callable[[InverseRule], bool] = lambda rule: True
@@ -75,6 +76,15 @@ class Context:
     def tainted(self) -> frozenset[Var]:
         """Return the vars that depend on the unknowns, in nested blocks too."""
         return tainted(self.function.body, self.unknown)
+
+    def on(self, declared: Mapping[Var, Interval]) -> Context:
+        """Return the context of a part of the function, on which values live where `declared` says."""
+        return replace(
+            self,
+            intervals=self.narrow(declared) if declared else self.intervals,
+            defining=dict(self.defining),
+            _calls={},
+        )
 
     # ---- calls and rules --------------------------------------------------------------------
 

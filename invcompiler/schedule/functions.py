@@ -219,7 +219,11 @@ class Session:
         if not facts.is_concrete:
             found = self._containers(context)
             facts = context.facts = replace(facts, values={**facts.values, **found})
-        context.intervals = self.intervals_of(function, facts, declared, self._ranges(context))
+        ranges = self._ranges(context)
+        context.intervals = self.intervals_of(function, facts, declared, ranges)
+        context.narrow = lambda more: self.intervals_of(
+            function, facts, _both(declared, more), ranges
+        )
         given = [p.var for p in function.params if p.var not in unknown]
         given += [var for var, _ in function.captures]
         given += [leaf for tree in outputs for leaf in leaves(tree)]
@@ -395,6 +399,14 @@ def _only_calls(function: Function | None, fn: Ref | Closure) -> bool:
     if len(equations) != 1 or not isinstance(equations[0], Apply) or not isinstance(fn, Ref):
         return False
     return equations[0].fn == fn
+
+
+def _both(one: Mapping[Var, Interval], other: Mapping[Var, Interval]) -> dict[Var, Interval]:
+    """Return intervals of which both of two statements are true."""
+    return {
+        var: one.get(var, REAL).intersection(other.get(var, REAL)) or other[var]
+        for var in (*one, *other)
+    }
 
 
 class _Everything:

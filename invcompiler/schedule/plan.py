@@ -8,16 +8,20 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from invcompiler.ir.interval import Interval
-from invcompiler.ir.nodes import Apply, Branch, Display, Equation, Function, Loop, Tree, Var
+from invcompiler.ir.nodes import Apply, Block, Branch, Display, Equation, Function, Loop, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import InverseRule
 from invcompiler.rules.stated import GeneralRule, UnaryRule
+from invcompiler.schedule.choices import Condition
 from invcompiler.schedule.regions import Form, Piece, Region, View
 from invcompiler.schedule.slopes import Monotone
+
+if TYPE_CHECKING:
+    from invcompiler.schedule.context import Context
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +250,42 @@ class Numeric:
         return (self.unknown,)
 
 
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way from an unknown to a known value: where each of `choices` comes out so, `result` is the value, in `image`.
+
+    `plan` recovers the unknown from it, in the block of the equations of this way; `context` knows where values live on it.
+    """
+
+    choices: tuple[tuple[Condition, bool], ...]
+    block: Block
+    result: Var
+    plan: Plan
+    context: Context
+    image: Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Recover `source` from `output`, to which several ways lead: by the one that the candidate itself takes.
+
+    `apart`: the ways' images have nothing in common, and tell the way. `proven`: no value is reached by two ways, and each way
+    goes on where another ends. `whole`: one way for all elements.
+    """
+
+    equation: Equation
+    output: Var
+    source: Var
+    ways: tuple[Way, ...]
+    apart: bool
+    proven: bool
+    whole: bool
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.source,)
+
+
 Step = Union[
     Forward,
     ShapeQuery,
@@ -259,6 +299,7 @@ Step = Union[
     InvertLoop,
     InvertBranch,
     Numeric,
+    Pieces,
 ]
 
 

@@ -19,10 +19,21 @@ from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Var
 from invcompiler.ir.walk import operands
 from invcompiler.rules import indexed
 from invcompiler.rules.canonical import Call
-from invcompiler.schedule import affine, blocked, calls, isolate, loops, numeric, stated, views
+from invcompiler.schedule import (
+    affine,
+    blocked,
+    calls,
+    isolate,
+    loops,
+    numeric,
+    pieces,
+    stated,
+    views,
+)
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.counting import counted_once
 from invcompiler.schedule.cover import covers, region_within
+from invcompiler.schedule.live import without_detours
 from invcompiler.schedule.plan import (
     Accumulate,
     ByStatedRule,
@@ -49,7 +60,8 @@ def solve(block: Block, given: Iterable[Var], targets: Iterable[Var], context: C
         solver = _solved(block, given, targets, context, numeric=True)
     if solver.misses(targets):
         raise blocked.explain(solver, solver.misses(targets))
-    return Plan(given, counted_once(solver.steps), targets)
+    plan = without_detours(Plan(given, tuple(solver.steps), targets))
+    return Plan(given, counted_once(plan.steps), targets)
 
 
 def _solved(
@@ -101,7 +113,7 @@ class Solver:
             self.settle()
             if all(target in self.known for target in targets):
                 return
-            if not (self.collect() or self.poll() or self.ask() or self.iterate()):
+            if not (self.collect() or self.split() or self.poll() or self.ask() or self.iterate()):
                 return
 
     def settle(self) -> None:
@@ -256,6 +268,12 @@ class Solver:
     def solve_inner(self, block: Block, given: tuple[Var, ...], targets: tuple[Var, ...]) -> Plan:
         return solve(block, given, targets, self.context)
 
+    def solve_within(
+        self, block: Block, given: tuple[Var, ...], targets: tuple[Var, ...], context: Context
+    ) -> Plan:
+        """Solve a block of which more is known than of this one."""
+        return solve(block, given, targets, context)
+
     # ---- steps in reverse -------------------------------------------------------------------
 
     def invert(self, equation: Equation) -> None:
@@ -292,6 +310,15 @@ class Solver:
         step = numeric.iterate(self) if self.numeric else None
         if step is None:
             return False
+        self.take(step)
+        return True
+
+    def split(self) -> bool:
+        """Recover an unknown from a value to which several ways lead; say whether there was one."""
+        step = pieces.split(self)
+        if step is None:
+            return False
+        self.used.add(step.equation)
         self.take(step)
         return True
 

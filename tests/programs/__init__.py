@@ -26,6 +26,7 @@ THEMES = [
     "numeric",
     "overwriting",
     "partial_knowledge",
+    "pieces",
     "structural",
 ]
 

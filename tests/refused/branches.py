@@ -14,12 +14,12 @@ Inversion = inv.InversionError
 
 @refused(Inversion)
 def absolute_value_by_where(x):
-    return jnp.where(x > 0, x, -x)  #~ an unknown on both sides
+    return jnp.where(x > 0, x, -x)  #~ its pieces overlap
 
 
 @refused(Inversion)
 def overlapping_pieces(x):
-    return jnp.where(x > 0, x, x + 1)  #~ an unknown on both sides
+    return jnp.where(x > 0, x, x + 1)  #~ its pieces overlap
 
 
 @refused(Inversion)
@@ -46,7 +46,7 @@ def ternary_on_the_unknown(x):
 
 @refused(Inversion)
 def cond_on_the_unknown(x):
-    return lax.cond(jnp.sum(x) > 0, lambda x: x, lambda x: -x, x)  #~ which branch was taken
+    return lax.cond(jnp.sum(x) > 0, lambda x: x, lambda x: -x, x)  #~ its pieces overlap
 
 
 @refused(Inversion)
@@ -65,3 +65,13 @@ def sorted_by_its_own_order(x):
 def trip_count_from_the_unknown(x):
     n = jnp.max(x).astype(int)
     return lax.fori_loop(0, n, lambda i, x: x * 2, x)  #~ only what the loop carries
+
+
+@refused(Inversion)
+def overlapping_in_a_tail(x):
+    return jnp.where(jnp.abs(x) < 1, x, x**3 - 0.5)  #~ its pieces overlap
+
+
+@refused(Inversion)
+def negative_part_too_large(x):
+    return x + 2 * jnp.abs(x)  #~ its pieces overlap

@@ -213,4 +213,4 @@ def phase(z):
 
 @refused(Inversion)
 def nan_replaced(x):
-    return lax.select(jnp.isnan(x), jnp.zeros_like(x), jnp.isfinite(x))  #~ an unknown on both sides
+    return lax.select(jnp.isnan(x), jnp.zeros_like(x), jnp.isfinite(x))  #~ many inputs of `jnp.isfinite`

@@ -1,0 +1,99 @@
+"""Which steps of a plan matter: those that its targets rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from invcompiler.ir.nodes import Var
+from invcompiler.ir.walk import leaves, operands
+from invcompiler.schedule.affine import trees_of
+from invcompiler.schedule.plan import (
+    Accumulate,
+    ByStatedRule,
+    CallInverse,
+    Collect,
+    Forward,
+    InvertBranch,
+    InvertLoop,
+    Isolate,
+    Join,
+    Numeric,
+    Pieces,
+    Plan,
+    Read,
+    ShapeQuery,
+    Step,
+)
+from invcompiler.schedule.positions import terms_of
+from invcompiler.schedule.regions import Elements, Except, Masked, Permuted, Region, Span1
+
+
+def live_steps(plan: Plan) -> list[Step]:
+    """Return the steps that the targets rest on."""
+    needed = set(plan.targets)
+    live = []
+    for step in reversed(plan.steps):
+        if any(var in needed for var in step.solves):
+            live.append(step)
+            needed.update(read_by(step))
+    return live[::-1]
+
+
+def without_detours(plan: Plan) -> Plan:
+    """Return the plan without steps in reverse that nothing rests on: what they find is known on another way as well,
+    and a log-determinant would count it twice. Steps forward stay where they can, for what they do beside."""
+    live = set(live_steps(plan))
+    known, kept = set(plan.given), []
+    for step in plan.steps:
+        runs = isinstance(step, Forward) and known.issuperset(operands(step.equation))
+        if step in live or runs or isinstance(step, ShapeQuery):
+            kept.append(step)
+            known.update(step.solves)
+    return Plan(plan.given, tuple(kept), plan.targets)
+
+
+def read_by(step: Step) -> tuple[Var, ...]:
+    """Return the forward vars whose values a step uses."""
+    match step:
+        case Forward(equation=equation):
+            return operands(equation)
+        case ShapeQuery():
+            return ()
+        case Isolate(call=call, output=output, rule=rule, region=region):
+            others = (tree for n, tree in call.arguments.items() if n != rule.argument)
+            return (output, *(v for tree in others for v in leaves(tree)), *_in_region(region))
+        case Read(source=source, view=view):
+            return (source, *_in_region(view.region))
+        case Join(pieces=pieces):
+            return tuple(v for p in pieces for v in (p.source, *_in_region(p.region)))
+        case Accumulate(first=first, differences=differences):
+            return (first.source, differences)
+        case Collect(values=values, rows=rows, offsets=offsets):
+            return (*values, *_in_coefficients((*offsets, *(c for row in rows for c in row))))
+        case Pieces(output=output, ways=ways):
+            return (output, *(var for way in ways for var in way.plan.given))
+        case CallInverse(sources=sources, known=known):
+            return (*sources, *(v for _, tree in known for v in leaves(tree)))
+        case ByStatedRule(output=output, given=given):
+            return (*leaves(output), *leaves(given))
+        case Numeric(value=value, known=known):
+            return (value, *known)
+        case InvertLoop(equation=equation, plan=inner):
+            return (*equation.outs, *operands(equation), *inner.given)
+        case InvertBranch(equation=equation):
+            return (*equation.outs, *operands(equation))
+
+
+def _in_coefficients(coefficients: tuple) -> list[Var]:
+    return [v for c in coefficients for tree in trees_of(c) for v in leaves(tree)]
+
+
+def _in_region(region: Region | None) -> Iterator[Var]:
+    match region:
+        case Masked(mask=tree) | Elements(index=tree) | Permuted(index=tree):
+            yield from leaves(tree)
+        case Except(region=inner):
+            yield from _in_region(inner)
+        case Span1(start=start, stop=stop):
+            for position in (start, stop):
+                yield from (name for name in terms_of(position)[0] if isinstance(name, Var))
