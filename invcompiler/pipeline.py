@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,43 +11,32 @@ import numpy as np
 from invcompiler.assumptions import assume
 from invcompiler.debugging import IDENTITIES
 from invcompiler.frontend import read
-from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
-from invcompiler.passes.avals import abstract_run
 from invcompiler.passes.batch_axes import check_batch_axes
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.degrees import check_degrees
-from invcompiler.passes.derivative_programs import subject
 from invcompiler.passes.drop_assumptions import drop_assumptions
-from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.normalise import normalise
 from invcompiler.passes.normalise_structures import show_structures, waits_for_structure
 from invcompiler.passes.recognise import recognise
-from invcompiler.passes.reconstruct_calls import Retracer
-from invcompiler.passes.reversible_programs import reconstructing_program
 from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tail_calls import tail_calls
 from invcompiler.ruled import calling
 from invcompiler.schedule.callees import named, unwrapped
 from invcompiler.schedule.domains import CallInterval, intervals
-from invcompiler.schedule.facts import Facts, concrete_facts
+from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.functions import FunctionPlan, Session
-from invcompiler.schedule.keeping import is_trusted, solve_keeping
 
 
 @dataclass(frozen=True, eq=False)
 class Compilation:
-    """A generated function; the user's functions that were read for it; captured arrays whose elements it relies on.
-
-    `differentiated` are the captured values whose cotangents it gives.
-    """
+    """A generated function; the user's functions that were read for it; captured arrays whose elements it relies on."""
 
     function: Function
     rests_on: tuple[Function, ...]
     relied: tuple[tuple[Capture, np.ndarray], ...]
-    differentiated: tuple[Capture, ...] = ()
 
 
 @dataclass(eq=False)
@@ -88,18 +77,18 @@ def compile_inverse(
 ) -> Compilation:
     """Return `g(y, *known)`; raise an InvcompilerError that says why there is none."""
     reader = Reader({id(function.source): function})
-    session = _session(reader)
+    session = session_of(reader)
     plan = session.plan(function, unknown, facts, declared)
     if product.ildj:
         check_degrees(plan)
         if product.batch_ndims:
             check_batch_axes(plan, product.batch_ndims)
-    inverse = Inverter(product, _finished).function(plan)
+    inverse = Inverter(product, finished).function(plan)
     rests_on = (function, *reader.functions.values())
     return Compilation(inverse, rests_on, tuple(session.relied))
 
 
-def _session(reader: Reader, **options: Any) -> Session:
+def session_of(reader: Reader, **options: Any) -> Session:
     return Session(
         reader, _intervals, _recognised, show_structures, waits_for_structure, **options
     )
@@ -109,7 +98,7 @@ def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:
     return recognise(function, unknown=unknown)
 
 
-def _finished(made: Function, facts: Facts) -> Function:
+def finished(made: Function, facts: Facts) -> Function:
     return tail_calls(dead_code(simplify(drop_assumptions(made, assume, *IDENTITIES), facts)))
 
 
@@ -120,7 +109,7 @@ def plan_of(
     declared: Mapping[Var, Interval],
 ) -> FunctionPlan:
     """Return the plan of an inverse; raise an InvcompilerError that says why there is none."""
-    return _session(Reader({id(function.source): function})).plan(
+    return session_of(Reader({id(function.source): function})).plan(
         function, unknown, facts, declared
     )
 
@@ -129,40 +118,3 @@ def _intervals(
     function: Function, facts: Facts, declared: Mapping[Var, Interval], result_of: CallInterval
 ) -> Mapping[Var, Interval]:
     return intervals(function, facts, declared, assume=assume, result_of=result_of)
-
-
-def compile_reversible(
-    function: Function,
-    numbers: Sequence[int],
-    args: tuple,
-    kwargs: dict[str, Any],
-    tolerance: float | None,
-    keeping: bool = True,
-) -> Compilation:
-    """Return `f_vjp(*args, y_bar)`, whose walk back recovers the parameters `numbers` from the output.
-
-    What cannot be recovered is kept, if `keeping`.
-    `args` and `kwargs` are abstract values. Cotangents are those of all of them, in order, then of what is captured.
-    Raises an InvcompilerError that says why they cannot be recovered.
-    """
-    reader = Reader({id(function.source): function})
-    session = _session(reader, accepts=is_trusted) if keeping else _session(reader)
-    of = subject(hoist_callees(function, reader), args, kwargs)
-    unknown = tuple(of.params[number] for number in numbers)
-    made = recognise(of.function, unknown=unknown)
-    facts = concrete_facts(made, bind_arguments(made, args, kwargs))
-    if keeping:
-        inner = session
-        session = _session(reader, accepts=is_trusted, solve=solve_keeping, within=inner)
-    plan = session.plan(made, unknown, facts, {})
-    avals = abstract_run(plan.function, [(args, kwargs)])
-    retracer = Retracer(Inverter(Product(inverse=True), _finished), tolerance is not None)
-    by_name = {param.var.name: param.var for param in plan.function.params}
-    chosen = [param.var for param in plan.function.params[: len(args)]]
-    chosen += [by_name[name] for name in kwargs]
-    captured = [entry for entry in plan.function.captures if holds_arrays(entry[1])]
-    chosen += [var for var, _ in captured]
-    program = reconstructing_program(retracer, plan, avals, chosen, False, tolerance)
-    rests_on = (function, *reader.functions.values())
-    differentiated = tuple(capture for _, capture in captured)
-    return Compilation(program, rests_on, tuple(session.relied), differentiated)
