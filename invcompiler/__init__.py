@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from invcompiler.custom import custom_inverse
     from invcompiler.debugging import adjoint_of, debug_cotangent
     from invcompiler.decorator import invertible
-    from invcompiler.derivatives import adjoint, grad, jvp, tangent, value_and_grad, vjp
+    from invcompiler.derivatives import grad, jvp, tangent, value_and_grad, vjp
     from invcompiler.errors import (
         InvcompilerError,
         InversionError,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from invcompiler.implicit import implicit_inverse
     from invcompiler.ir.interval import Interval
+    from invcompiler.reconstructing import adjoint, reversible
     from invcompiler.rules.adjoint_registry import adjoint_rule
     from invcompiler.rules.registry import inverse_rule
 
@@ -43,11 +44,12 @@ _HOMES = {
     "custom": "custom_inverse",
     "debugging": "adjoint_of debug_cotangent",
     "decorator": "invertible",
-    "derivatives": "adjoint grad jvp tangent value_and_grad vjp",
+    "derivatives": "grad jvp tangent value_and_grad vjp",
     "errors": "InvcompilerError InversionError NonInvertibleError ShapeError SourceUnavailableError "
     "UnsupportedSyntaxError",
     "implicit": "implicit_inverse",
     "ir.interval": "Interval",
+    "reconstructing": "adjoint reversible",
     "rules.adjoint_registry": "adjoint_rule",
     "rules.registry": "inverse_rule",
 }
@@ -93,6 +95,7 @@ __all__ = [
     "inverse_rule",
     "invertible",
     "jvp",
+    "reversible",
     "source",
     "tangent",
     "value_and_grad",

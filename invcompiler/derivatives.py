@@ -631,10 +631,8 @@ class Adjoint:
     argnums), and `.source`, the emitted module that has both.
     """
 
-    def __init__(self, f: Callable[..., Any], argnums: Argnums = 0, residuals: str = "auto"):
-        if residuals not in ("auto", "save"):
-            raise ValueError(f"residuals must be 'auto' or 'save', got {residuals!r}")
-        self._maker = AdjointMaker(f, argnums)
+    def __init__(self, maker: Maker):
+        self._maker = maker
         self._generated = Derivative(self._maker)
         self._compiled: dict[Any, _Compiled] = {}
 
@@ -818,12 +816,12 @@ class _Static:
 _TRACED = _Static("traced")
 
 
-def adjoint(f: Callable[..., Any], argnums: Argnums = 0, residuals: str = "auto") -> Adjoint:
-    """Return the adjoint program of `f`: an object with `.fwd`, `.bwd` and `.source`.
+def adjoint(f: Callable[..., Any], argnums: Argnums = 0) -> Adjoint:
+    """Return the adjoint program of `f` that saves what it needs: an object with `.fwd`, `.bwd` and `.source`.
 
     Raises TypeError or ValueError for arguments that make no sense.
     """
-    return Adjoint(f, argnums, residuals)
+    return Adjoint(AdjointMaker(f, argnums))
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,31 +19,24 @@ from invcompiler.errors import (
     SourceUnavailableError,
 )
 from invcompiler.frontend import calling_stated, calling_unread, read
-from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
-from invcompiler.passes.avals import abstract_run
 from invcompiler.passes.batch_axes import check_batch_axes
 from invcompiler.passes.dead_code import dead_code
 from invcompiler.passes.degrees import check_degrees
-from invcompiler.passes.derivative_programs import subject
 from invcompiler.passes.drop_assumptions import drop_assumptions
-from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.normalise import normalise
 from invcompiler.passes.normalise_structures import show_structures, waits_for_structure
 from invcompiler.passes.recognise import recognise
-from invcompiler.passes.reconstruct_calls import Retracer
-from invcompiler.passes.reversible_programs import reconstructing_program
 from invcompiler.passes.simplify import simplify
 from invcompiler.passes.tail_calls import tail_calls
 from invcompiler.ruled import calling
 from invcompiler.schedule.callees import named, unwrapped
 from invcompiler.schedule.direct import direct
 from invcompiler.schedule.domains import CallInterval, intervals
-from invcompiler.schedule.facts import Facts, concrete_facts, facts_again
+from invcompiler.schedule.facts import Facts, facts_again
 from invcompiler.schedule.functions import FunctionPlan, Session
-from invcompiler.schedule.keeping import is_trusted, solve_keeping
 from invcompiler.schedule.look import read_again
 from invcompiler.schedule.open_questions import is_open
 
@@ -120,7 +113,7 @@ def compile_inverse(
         check_degrees(plan)
         if product.batch_ndims:
             check_batch_axes(plan, product.batch_ndims)
-    inverse = Inverter(product, _finished).function(plan)
+    inverse = Inverter(product, finished).function(plan)
     rests_on = (function, plan.function, *reader.functions.values(), *session.traced)
     return Compilation(inverse, rests_on, tuple(session.relied))
 
@@ -134,12 +127,12 @@ def _planned(
     numeric: bool,
 ) -> tuple[Session, FunctionPlan]:
     """Return the plan of an inverse, in closed form if there is one, else, with `numeric`, with iterative code."""
-    session = _session(reader)
+    session = session_of(reader)
     try:
         return session, _closed(session, function, unknown, facts, declare)
     except (EntangledError, NoRuleError, BranchError, InformationDroppedError) as error:
         if numeric:
-            session = _session(reader, numeric=True)
+            session = session_of(reader, numeric=True)
             return session, session.plan(function, unknown, facts, declare(function))
         if _is_iterated(function, unknown, facts, declare(function)):
             error.hint = f"pass `numeric=True` to solve it by iteration, or {error.hint}"
@@ -180,11 +173,11 @@ def _is_iterated(
     declared: Mapping[Var, Interval],
 ) -> bool:
     """Whether there is an inverse if iterative code is allowed."""
-    session = _session(Reader({id(function.source): function}), numeric=True)
+    session = session_of(Reader({id(function.source): function}), numeric=True)
     return isinstance(session.planned(function, unknown, facts, declared, None), FunctionPlan)
 
 
-def _session(reader: Reader, **options: Any) -> Session:
+def session_of(reader: Reader, **options: Any) -> Session:
     return Session(reader, _intervals, _recognised, show_structures, waits_for_structure, **options)
 
 
@@ -192,7 +185,7 @@ def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:
     return recognise(function, unknown=unknown)
 
 
-def _finished(made: Function, facts: Facts) -> Function:
+def finished(made: Function, facts: Facts) -> Function:
     return tail_calls(dead_code(simplify(drop_assumptions(made, assume, *IDENTITIES), facts)))
 
 
@@ -212,40 +205,3 @@ def _intervals(
     function: Function, facts: Facts, declared: Mapping[Var, Interval], result_of: CallInterval
 ) -> Mapping[Var, Interval]:
     return intervals(function, facts, declared, assume=assume, result_of=result_of)
-
-
-def compile_reversible(
-    function: Function,
-    numbers: Sequence[int],
-    args: tuple,
-    kwargs: dict[str, Any],
-    tolerance: float | None,
-    keeping: bool = True,
-) -> Compilation:
-    """Return `f_vjp(*args, y_bar)`, whose walk back recovers the parameters `numbers` from the output.
-
-    What cannot be recovered is kept, if `keeping`.
-    `args` and `kwargs` are abstract values. Cotangents are those of all of them, in order, then of what is captured.
-    Raises an InvcompilerError that says why they cannot be recovered.
-    """
-    reader = Reader({id(function.source): function})
-    session = _session(reader, accepts=is_trusted) if keeping else _session(reader)
-    of = subject(hoist_callees(function, reader), args, kwargs)
-    unknown = tuple(of.params[number] for number in numbers)
-    made = recognise(of.function, unknown=unknown)
-    facts = concrete_facts(made, bind_arguments(made, args, kwargs))
-    if keeping:
-        inner = session
-        session = _session(reader, accepts=is_trusted, solve=solve_keeping, within=inner)
-    plan = session.plan(made, unknown, facts, {})
-    avals = abstract_run(plan.function, [(args, kwargs)])
-    retracer = Retracer(Inverter(Product(inverse=True), _finished), tolerance is not None)
-    by_name = {param.var.name: param.var for param in plan.function.params}
-    chosen = [param.var for param in plan.function.params[: len(args)]]
-    chosen += [by_name[name] for name in kwargs]
-    captured = [entry for entry in plan.function.captures if holds_arrays(entry[1])]
-    chosen += [var for var, _ in captured]
-    program = reconstructing_program(retracer, plan, avals, chosen, False, tolerance)
-    rests_on = (function, *reader.functions.values())
-    differentiated = tuple(capture for _, capture in captured)
-    return Compilation(program, rests_on, tuple(session.relied), differentiated)

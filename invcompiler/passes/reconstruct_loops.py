@@ -25,7 +25,7 @@ from invcompiler.passes.activity import item_trees
 from invcompiler.passes.adjoint import Pullback
 from invcompiler.passes.cotangents import ZERO, Cotangents
 from invcompiler.passes.emission import Emission
-from invcompiler.passes.ops import call
+from invcompiler.passes.ops import call, tuple_of
 from invcompiler.passes.reconstruct import (
     Apart,
     Lost,
@@ -36,7 +36,9 @@ from invcompiler.passes.reconstruct import (
     fence_vars,
     retrace,
 )
+from invcompiler.passes.reconstruct_stores import Store
 from invcompiler.passes.residuals import described
+from invcompiler.rules.reversible_helpers import drift
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.parts import Parts, parts_of
 from invcompiler.schedule.plan import InvertLoop
@@ -134,6 +136,7 @@ class _Writing:
         self.carries: list[Var] = []
         self.sources: list = []
         self.kept: dict[Var, Var] = {}  # what the body keeps at each step: the collection of it
+        self.store: Store | None = None
 
     def _emitter(self, builder: Emission, trace: Trace | None) -> Reconstructor:
         steady = {self.parts.carries[i] for i in self.step.precomputed}
@@ -147,7 +150,13 @@ class _Writing:
         n = len(self.bars.carried) + len(self.bars.outer)
         writer = inner.emitter
         writer.builder.equations[:] = inner.equations
-        new = [*invert_loops.close_carries(writer, parts, step), *inner.results[:n]]
+        ends, number = invert_loops.close_carries(writer, parts, step), None
+        self.store = self._store()
+        if self.store is not None:
+            undone = tuple_of(ends)
+            ends, number = self.store.back(writer.builder, ends)
+            inner.drifts.append(call(writer.builder, drift, undone, tuple_of(ends)))
+        new = [*ends, *inner.results[:n]]
         worst = self._worst(inner)
         items = [*(writer.value(parts.items[i][0]) for i, _ in step.items), *inner.results[n:]]
         steady = invert_loops.steady_source(self.outer, writer, parts, step, [*new, *items])
@@ -157,16 +166,31 @@ class _Writing:
         start = [self.outer.value(invert_loops.start_of(parts, step, i)) for i in step.carried]
         carries = [*self.carries, *self.bars.params]
         init = [*start, *bars]
+        if self.store is not None and self.store.item is not None:
+            whole = invert_loops.in_order(parts, self.store.whole)
+            sources.append(invert_loops.Source(whole, (self.store.item,)))
+        if number is not None:
+            carries, init = [*carries, self.store.count], [*init, Const(self.store.steps)]
+            new = [*new, number]
         if worst is not None:
             carries, init, new = [*carries, worst[0]], [*init, Const(0.0)], [*new, worst[1]]
         written = invert_loops.Written(self.outer, parts, step, sources, carries, init)
         finals, collections = written.write(writer, new, items, None)
         if worst is not None:
             self.trace.drifts.append(finals.pop())
+        if number is not None:
+            finals.pop()
         self._hand_over(inner.trace)
         made = self.emit.equations[-1]
         self.trace.written.update(dict.fromkeys(made.outs, step.equation))
         return finals, collections
+
+    def _store(self) -> Store | None:
+        """Return which states are kept: of a loop that is in no other loop."""
+        every = self.retracer.store_every
+        if every is None or self.retracer.looping or not self.step.carried:
+            return None
+        return Store.of(self.emit, self.parts, self.step.carried, every)
 
     def _worst(self, inner: Retraced) -> tuple[Var, Tree] | None:
         """Return the carried value that is the worst drift so far, and what a step makes of it; None if nothing is checked."""
@@ -182,6 +206,7 @@ class _Writing:
         """Go back through the body, and undo more of what it carries where that is read."""
         loop = self.step.equation
         while True:
+            self.retracer.looping += 1
             try:
                 return retrace(
                     loop.body,
@@ -198,6 +223,8 @@ class _Writing:
                 if wider is None:
                     raise Apart(loop, f"{name} is not recovered step by step") from None
                 self.step = wider
+            finally:
+                self.retracer.looping -= 1
 
     def _opened(self, trace: Trace) -> Reconstructor:
         """Return the emitter of the body, in which what the step leaves behind is known."""
@@ -234,19 +261,27 @@ class _Writing:
     def _hand_over(self, trace: Trace) -> None:
         """Let the loop forward collect what its body keeps."""
         loop = self.step.equation
-        if not self.kept:
-            return
-        result = loop.body.result
-        assert isinstance(result, Display)
-        body = replace(
-            loop.body,
-            equations=trace.forwards(loop.body),
-            result=replace(result, items=(*result.items, *self.kept)),
+        equations = trace.forwards(loop.body)
+        same = len(equations) == len(loop.body.equations) and all(
+            one is other for one, other in zip(equations, loop.body.equations, strict=False)
         )
-        whole = replace(loop, outs=(*loop.outs, *self.kept.values()), body=body)
-        before = Emission(self.emit.avals)
+        if not self.kept and self.store is None and same:
+            return
+        before, after = Emission(self.emit.avals), Emission(self.emit.avals)
+        whole = replace(loop, body=replace(loop.body, equations=equations))
+        if self.store is not None:
+            whole = self.store.forward(whole, before, after)
+            self.trace.stacks.append(self.store.whole)
+        result = whole.body.result
+        assert isinstance(result, Display)
+        items = replace(result, items=(*result.items, *self.kept))
+        whole = replace(
+            whole,
+            outs=(*whole.outs, *self.kept.values()),
+            body=replace(whole.body, result=items),
+        )
         made = adjoint_loops.collecting(before, whole, list(self.kept))
-        self.trace.replaced[loop] = (*before.equations, made)
+        self.trace.replaced[loop] = (*before.equations, made, *after.equations)
         self.trace.stacks.extend(self.kept.values())
 
     def _seed(self, cots: Cotangents) -> None:

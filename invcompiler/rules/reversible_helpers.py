@@ -46,4 +46,29 @@ def warn_of_drift(worst, tolerance):
         )
 
 
-__all__ = ["checked", "drift", "warn_of_drift"]
+def every_kth(states, k):
+    """Return a list with every k-th of `states`, and None in the place of the others."""
+    return [state if i % k == 0 else None for i, state in enumerate(states)]
+
+
+def latest(x, kept):
+    """Return the state that was kept, or `x`, which was reconstructed, where none was."""
+    return x if kept is None else kept
+
+
+def room(x, n):
+    """Return zeros for `n` states like `x`."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(jnp.zeros_like(x), (n, *jnp.shape(x))), x)
+
+
+def stored(kept, x, row):
+    """Return `kept` with the state `x` as a row. A row is written until a later state has one of its own."""
+    return jax.tree.map(lambda kept, x: kept.at[row].set(x), kept, x)
+
+
+def restored(x, kept, i, k):
+    """Return the state at the start of step `i`: the one that was kept, or `x`, which was reconstructed."""
+    return jax.tree.map(lambda x, kept: jnp.where((i + 1) % k == 0, kept[i // k], x), x, kept)
+
+
+__all__ = ["checked", "drift", "every_kth", "latest", "restored", "room", "stored", "warn_of_drift"]

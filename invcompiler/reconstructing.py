@@ -1,0 +1,285 @@
+"""Adjoints that reconstruct: `reversible`, and `adjoint` for each way of having primals on the way back."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import MethodType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from invcompiler import derivatives
+from invcompiler.derivatives import Adjoint, Argnums, Derivative, Maker, pair_of
+from invcompiler.errors import InvcompilerError
+from invcompiler.generated import Program, is_traced, place_of, program_of
+from invcompiler.ir.nodes import Capture, Function
+from invcompiler.passes.avals import abstract
+from invcompiler.pipeline import read_normal
+from invcompiler.reversal import Compiled, Reversal, choices, compile_for, compile_generic
+from invcompiler.wrapped import with_signature
+
+
+class ReconstructingMaker(Maker):
+    """How the programs of an adjoint that reconstructs are made: one for each signature."""
+
+    suffix = "vjp"
+    says = "Value, and cotangents by reconstruction from it,"
+
+    def __init__(self, f: Any, argnums: Argnums = 0, **options: Any):
+        super().__init__(f, argnums, **options)
+        self.function: Function = with_signature(read_normal(f), f)
+        self.differentiated: dict[Program, tuple[Capture, ...]] = {}
+
+    def compiled(self, args: tuple, kwargs: dict[str, Any]) -> Compiled:
+        look = functools.partial(abstract, numbers=True)
+        given = tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
+        return self._first(lambda asked: compile_for(self.function, asked, *given), len(args))
+
+    def _first(self, make: Callable[[Reversal], Compiled], count: int) -> Compiled:
+        """Return the program that recovers the most of what has a cotangent; raise why nothing can be recovered."""
+        refusals: list[InvcompilerError] = []
+        for unknown in choices(count, self.chosen):
+            asked = Reversal(unknown, self.chosen, self.single, keeping=False)
+            try:
+                return make(asked)
+            except InvcompilerError as refusal:
+                refusals.append(refusal)
+        raise _must_be_kept(refusals, self.chosen)
+
+    def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
+        return self.compiled(args, kwargs).function, True
+
+    def generic_program(self) -> Program | InvcompilerError:
+        count = len(self.function.params)
+        try:
+            compiled = self._first(lambda asked: compile_generic(self.function, asked), count)
+        except InvcompilerError:
+            return self._not_yet()
+        return self._program_of(compiled)
+
+    def _program_of(self, compiled: Compiled) -> Program:
+        function = replace(compiled.function, doc=self.doc)
+        return program_of(function, compiled.rests_on, compiled.relied)
+
+    def specialise(self, arguments: dict[str, Any]) -> Program:
+        bound = inspect.BoundArguments(self.signature, arguments)  # type: ignore[arg-type]
+        compiled = self.compiled(bound.args, bound.kwargs)
+        program = self._program_of(compiled)
+        self.captures.update({place_of(c): c for c in compiled.differentiated})
+        self.captures.update({place_of(c): c for _, c in program.text.captures})
+        self.differentiated[program] = compiled.differentiated
+        return program
+
+    def holds(self, program: Program) -> bool:
+        return super().holds(program) and all(reliance.holds() for reliance in program.relied)
+
+
+def _must_be_kept(refusals: list[InvcompilerError], chosen: Sequence[int]) -> InvcompilerError:
+    """Return the refusal of the most telling choice: that of one parameter only."""
+    refusal = refusals[min(len(refusals), len(chosen) + 1) - 1]
+    hint = '`residuals="auto"` keeps what cannot be reconstructed'
+    refusal.hint = f"{refusal.hint}, or {hint}" if refusal.hint else hint
+    return refusal
+
+
+class ReversibleMaker(ReconstructingMaker):
+    """How the programs of one reversible function are made. What cannot be reconstructed is kept."""
+
+    def _first(self, make: Callable[[Reversal], Compiled], count: int) -> Compiled:
+        return make(Reversal(self.chosen, **self.options))
+
+
+class Reversible:
+    """A function to all appearances; `.source` is the module that its reverse-mode derivatives run."""
+
+    __invcompiler_transparent__ = True  # calling it is calling `__wrapped__`
+    __invcompiler_own_adjoint__ = True  # differentiating it is not
+
+    def __init__(self, f: Callable[..., Any], argnums: Argnums, **options: Any):
+        self._argnums = argnums
+        self._options = options
+        self._maker = ReversibleMaker(f, argnums, **options)
+        self._generated = Derivative(self._maker)
+        self._runs: dict[Program, Callable[[list], Any]] = {}
+        self._lock = threading.RLock()
+        functools.update_wrapper(self, f)
+
+    @property
+    def source(self) -> str:
+        """The emitted module: `f_fwd` and `f_bwd`, and what they call."""
+        return self._generated.source
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        bound = self._maker.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        program = self._generated._specialised(bound.args, bound.kwargs)
+        maker = self._generated._maker
+        leaves, treedef = jax.tree.flatten((bound.args, bound.kwargs, maker.captured()))
+        with self._lock:
+            run = self._runs.get(program)
+            if run is None:
+                places = _Places.of(leaves, treedef)
+                run = _with_adjoint(program, maker.differentiated[program], places, leaves)
+                self._runs[program] = run
+        return run([leaf for leaf in leaves if is_traced(leaf)])
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        return Reversible(MethodType(self.__wrapped__, instance), self._argnums, **self._options)
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (self.__wrapped__, self._argnums, self._options)
+
+    def __repr__(self) -> str:
+        return f"<reversible {getattr(self, '__name__', 'function')}>"
+
+
+def _rebuilt(f: Callable[..., Any], argnums: Argnums, options: dict[str, Any]) -> Reversible:
+    return Reversible(f, argnums, **options)
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """How the leaves of `(args, kwargs, captured)` are passed: traced ones as a list, the others as they are."""
+
+    treedef: Any
+    frozen: tuple[Any, ...]
+    traced: tuple[int, ...]
+
+    @classmethod
+    def of(cls, leaves: list, treedef: Any) -> _Places:
+        frozen = tuple(None if is_traced(leaf) else leaf for leaf in leaves)
+        return cls(treedef, frozen, tuple(i for i, leaf in enumerate(leaves) if is_traced(leaf)))
+
+    def filled(self, traced: list) -> Any:
+        leaves = list(self.frozen)
+        for place, value in zip(self.traced, traced, strict=True):
+            leaves[place] = value
+        return jax.tree.unflatten(self.treedef, leaves)
+
+    def cotangents(
+        self, bars: Sequence[Any], captures: Sequence[Capture], avals: Sequence[Any]
+    ) -> list[Any]:
+        """Return the cotangent of each traced leaf, from those of the arguments and of what is captured, in order."""
+        args, kwargs, captured = jax.tree.unflatten(self.treedef, range(len(self.frozen)))
+        groups = [*args, *kwargs.values(), *(captured[place_of(c)] for c in captures)]
+        found: dict[int, Any] = {}
+        for group, bar in zip(groups, bars, strict=True):
+            leaves, structure = jax.tree.flatten(group)
+            found.update(zip(leaves, structure.flatten_up_to(bar), strict=True))
+        return [_like(found.get(n), aval) for n, aval in zip(self.traced, avals, strict=True)]
+
+
+def _like(bar: Any, aval: Any) -> Any:
+    if bar is None or getattr(bar, "dtype", None) == jax.dtypes.float0:
+        return bar
+    return bar if jnp.result_type(bar) == aval.dtype else jnp.asarray(bar, aval.dtype)
+
+
+def _with_adjoint(
+    program: Program, captures: Sequence[Capture], places: _Places, leaves: list
+) -> Callable[[list], Any]:
+    """Return the function of the traced leaves, jitted, with the emitted adjoint as its derivative."""
+    fwd, bwd = pair_of(program)
+    needs = inspect.signature(fwd).parameters
+    names = {n: place_of(c) for n, c in program.text.captures if n in needs}
+    avals = [abstract(leaves[i], numbers=True) for i in places.traced]
+    kept: list[Any] = []  # the structure of the residuals, and what of them is not an array
+
+    def forward(values: list) -> Any:
+        args, kwargs, captured = places.filled(values)
+        return fwd(*args, **kwargs, **{name: captured[place] for name, place in names.items()})
+
+    @jax.custom_vjp
+    def run(values: list) -> Any:
+        return forward(values)[0]
+
+    def run_fwd(values: list) -> tuple[Any, list]:
+        out, residuals = forward(values)
+        found, structure = jax.tree.flatten(residuals)
+        kept[:] = [structure, [None if is_traced(leaf) else leaf for leaf in found]]
+        return out, [leaf for leaf in found if is_traced(leaf)]
+
+    def run_bwd(residuals: list, out_bar: Any) -> tuple[list]:
+        structure, static = kept
+        given = iter(residuals)
+        found = [next(given) if leaf is None else leaf for leaf in static]
+        bars = bwd(jax.tree.unflatten(structure, found), out_bar)
+        return (places.cotangents(bars, captures, avals),)
+
+    run.defvjp(run_fwd, run_bwd)
+    return jax.jit(run)
+
+
+def reversible(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    tolerance: float | None = 1e-2,
+    store_every: int | None = None,
+    exact: bool = False,
+) -> Reversible:
+    """Return `f` itself, but reverse-mode derivatives through it reconstruct what they need from the output.
+
+    What is kept for the way back are the output and the other arguments: nothing that grows with the depth of `f`, unless a part of
+    `f` cannot be undone. Gradients are those of all arguments and of captured arrays.
+
+    Args:
+      f: a function of arrays and pytrees, with a loop over layers for example. Each step is undone as `inv.inverse` does.
+      argnums: which arguments are recovered from the output; they are what flows through the layers.
+      tolerance: how far the recovered arguments may be off, relative to their largest element, before the gradient is NaN and a
+        RuntimeWarning says so; for this they are kept too. None compares nothing, and keeps nothing.
+      store_every: keep every so-manieth state of a loop, which bounds the drift by as many steps.
+
+    Raises:
+      TypeError, ValueError: an argument makes no sense.
+    """
+    if not callable(f):
+        raise TypeError(f"expected a function, got {type(f).__name__}: {f!r}")
+    _check_tolerance(tolerance)
+    _check_store(store_every)
+    return Reversible(f, argnums, tolerance=tolerance, store_every=store_every)
+
+
+def _check_tolerance(tolerance: Any) -> None:
+    if tolerance is None:
+        return
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float):
+        raise TypeError(f"`tolerance` must be a number or None, got {tolerance!r}")
+    if not tolerance >= 0:
+        raise ValueError(f"`tolerance` must not be negative, got {tolerance!r}")
+
+
+def _check_store(store_every: Any) -> None:
+    if store_every is None:
+        return
+    if isinstance(store_every, bool) or not isinstance(store_every, int):
+        raise TypeError(f"`store_every` must be an int or None, got {store_every!r}")
+    if store_every < 1:
+        raise ValueError(f"`store_every` must be positive, got {store_every!r}")
+
+
+def adjoint(f: Callable[..., Any], argnums: Argnums = 0, residuals: str = "auto") -> Adjoint:
+    """Return the adjoint program of `f`: an object with `.fwd`, `.bwd` and `.source`.
+
+    `residuals` says how the way back has the values of the forward pass: "save" keeps them; "reconstruct" keeps the output and the
+    arguments that are not recovered from it, and nothing else; "auto" decides.
+
+    Raises TypeError or ValueError for arguments that make no sense; with "reconstruct", at the first call, an InversionError that
+    says what would have to be kept.
+    """
+    if residuals == "reconstruct":
+        return Adjoint(ReconstructingMaker(f, argnums))
+    if residuals not in ("auto", "save"):
+        raise ValueError(f"residuals must be 'auto', 'save' or 'reconstruct', got {residuals!r}")
+    return derivatives.adjoint(f, argnums)
+
+
+__all__ = ["Reversible", "adjoint", "reversible"]

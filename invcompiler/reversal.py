@@ -1,0 +1,143 @@
+"""How an adjoint that reconstructs is compiled: which passes, in which order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from invcompiler.errors import InversionError
+from invcompiler.ir.evaluate import bind_arguments
+from invcompiler.ir.nodes import Capture, Function, Loop, Var
+from invcompiler.passes.avals import Avals, abstract_run
+from invcompiler.passes.derivative_programs import Subject, generic_subject, subject
+from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
+from invcompiler.passes.invert import Inverter, Product
+from invcompiler.passes.recognise import recognise
+from invcompiler.passes.reconstruct_calls import Retracer
+from invcompiler.passes.reversible_programs import reconstructing_program
+from invcompiler.pipeline import Reader, finished, session_of
+from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
+from invcompiler.schedule.functions import FunctionPlan, Session
+from invcompiler.schedule.keeping import is_trusted, solve_keeping
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """What is asked for: which parameters are recovered, and which have cotangents (None: all, and what is captured).
+
+    What cannot be recovered is kept, if `keeping`; otherwise it is refused. Every `store_every`-th state of a loop is kept. With a `tolerance` the recovered parameters are kept, and
+    compared with what is recovered.
+    """
+
+    unknown: tuple[int, ...]
+    chosen: tuple[int, ...] | None = None
+    single: bool = False
+    keeping: bool = True
+    tolerance: float | None = None
+    store_every: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """`f_vjp(*args, y_bar)`; the functions that were read for it; arrays whose elements it relies on; captured values with cotangents."""
+
+    function: Function
+    rests_on: tuple[Function, ...]
+    relied: tuple[tuple[Capture, np.ndarray], ...]
+    differentiated: tuple[Capture, ...]
+
+
+def compile_for(
+    function: Function, asked: Reversal, args: tuple, kwargs: dict[str, Any]
+) -> Compiled:
+    """Return the program for arguments that look like `args` and `kwargs`, which are abstract values.
+
+    Cotangents are those of all of them, in order, then those of what is captured. Raises an InvcompilerError that says why the
+    parameters cannot be recovered, and whatever the function raises for such arguments.
+    """
+    reader = Reader({id(function.source): function})
+    of = subject(hoist_callees(function, reader), args, kwargs)
+    made = recognise(of.function, unknown=_vars(of, asked))
+    facts = concrete_facts(made, bind_arguments(made, args, kwargs))
+    work = _Work(function, asked, reader)
+    plan = work.plan(made, _vars(of, asked), facts)
+    by_name = {param.var.name: param.var for param in plan.function.params}
+    given = [*of.params[: len(args)], *(by_name[name] for name in kwargs)]
+    return work.compiled(plan, abstract_run(plan.function, [(args, kwargs)]), given)
+
+
+def compile_generic(function: Function, asked: Reversal) -> Compiled:
+    """Return the program that holds for arguments of any shape. Raises an InvcompilerError if there is none."""
+    reader = Reader({id(function.source): function})
+    of = generic_subject(hoist_callees(function, reader))
+    made = recognise(of.function, unknown=_vars(of, asked))
+    facts = symbolic_facts(made, unknown=_vars(of, asked), defaults=False)
+    work = _Work(function, asked, reader)
+    plan = work.plan(made, _vars(of, asked), facts)
+    return work.compiled(plan, Avals(generic=True), list(of.params))
+
+
+def _vars(of: Subject, asked: Reversal) -> tuple[Var, ...]:
+    return tuple(of.params[number] for number in asked.unknown)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    function: Function
+    asked: Reversal
+    reader: Reader
+
+    def plan(self, made: Function, unknown: tuple[Var, ...], facts: Facts) -> FunctionPlan:
+        return self._session.plan(made, unknown, facts, {})
+
+    @property
+    def _session(self) -> Session:
+        if not self.asked.keeping:
+            return session_of(self.reader)
+        exact = session_of(self.reader, accepts=is_trusted)
+        return session_of(self.reader, accepts=is_trusted, solve=solve_keeping, within=exact)
+
+    def compiled(self, plan: FunctionPlan, avals: Avals, given: Sequence[Var]) -> Compiled:
+        asked = self.asked
+        inverter = Inverter(Product(inverse=True), finished)
+        retracer = Retracer(inverter, asked.tolerance is not None, asked.store_every)
+        captured = [entry for entry in plan.function.captures if holds_arrays(entry[1])]
+        if asked.chosen is None:
+            chosen = [*given, *(var for var, _ in captured)]
+        else:
+            params = [param.var for param in plan.function.params]
+            chosen, captured = [params[number] for number in asked.chosen], []
+        made = reconstructing_program(retracer, plan, avals, chosen, asked.single, asked.tolerance)
+        if not asked.keeping:
+            _refuse_stacks(retracer, self.function)
+        rests_on = (self.function, *self.reader.functions.values())
+        differentiated = tuple(capture for _, capture in captured)
+        return Compiled(made, rests_on, tuple(plan.context.relied), differentiated)
+
+
+def _refuse_stacks(retracer: Retracer, function: Function) -> None:
+    """Refuse a loop whose states would be collected on the way back, because it is not undone step by step."""
+    for equation, reason in retracer.apart.items():
+        if isinstance(equation, Loop):
+            raise InversionError(
+                f"the states of a loop of `{function.name}` must be kept: {reason}",
+                span=equation.span,
+                function=function.name,
+                label="this loop",
+                hint='`residuals="auto"` keeps them',
+            )
+
+
+def choices(count: int, preferred: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield the sets of parameters that may be recovered: of the preferred ones first, larger ones first, later ones first."""
+    others = [number for number in range(count) if number not in preferred]
+    for pool in (list(preferred), [*preferred, *others]):
+        for size in range(len(pool), 0, -1):
+            yield from sorted(itertools.combinations(sorted(pool), size), reverse=True)
+
+
+__all__ = ["Compiled", "Reversal", "choices", "compile_for", "compile_generic"]
