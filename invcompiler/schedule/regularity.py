@@ -6,7 +6,6 @@ An injective function of connected arguments keeps orientation: its determinant 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +15,7 @@ from invcompiler.ir.evaluate import evaluate
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Function
 from invcompiler.rules.roots import is_regular, jacobian
+from invcompiler.schedule.running import run_now
 
 _SHAPES: tuple[tuple[int, ...], ...] = ((), (3,), (2, 3), (3, 3))
 _LARGEST = 64
@@ -38,34 +38,34 @@ def is_refuted(function: Function, shape: tuple[int, ...] | None, domain: Interv
         if math.prod(tried) > _LARGEST or 0 in tried:
             continue
         try:
-            with jax.ensure_compile_time_eval():
-                found = [_sign_at(function, x) for x in _points(tried, domain)]
+            found = run_now(lambda tried=tried: _signs(function, _points(tried, domain)))
         except _REFUTATIONS:
             continue
-        if found[0] is not None:
-            return (0 in found and not any(found)) or {-1.0, 1.0} <= set(found)
+        if found:
+            return not any(found) or {-1.0, 1.0} <= set(found)
     return False
 
 
-def _points(shape: tuple[int, ...], domain: Interval) -> Iterator[jax.Array]:
+def _points(shape: tuple[int, ...], domain: Interval) -> jax.Array:
     lo, hi = max(domain.lo, min(-2.0, domain.hi - 4)), min(domain.hi, max(2.0, domain.lo + 4))
-    generator = np.random.default_rng(0)
-    for _ in range(_POINTS):
-        yield jnp.asarray(generator.uniform(lo, hi, shape), jnp.float32)
+    found = np.random.default_rng(0).uniform(lo, hi, (_POINTS, *shape))
+    return jnp.asarray(found, jnp.float32)
 
 
-def _sign_at(function: Function, x: jax.Array) -> float | None:
-    """Return the sign of the determinant at x, zero if it is singular; None if the value has another shape, or is none."""
+def _signs(function: Function, points: jax.Array) -> list[float]:
+    """Return the signs of the determinant at points, zero where it is singular; none if the value has another shape, or is none."""
 
     def f(x: jax.Array) -> jax.Array:
         return evaluate(function, (x,))
 
-    if jax.eval_shape(f, x).shape != x.shape:
-        return None
-    matrix = jacobian(f, x, None)
-    if not bool(jnp.isfinite(matrix).all()):
-        return None
-    return float(jnp.linalg.slogdet(matrix)[0]) * bool(is_regular(matrix))
+    def sign(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        matrix = jacobian(f, x, None)
+        return jnp.linalg.slogdet(matrix)[0] * is_regular(matrix), jnp.isfinite(matrix).all()
+
+    if jax.eval_shape(f, points[0]).shape != points[0].shape:
+        return []
+    signs, is_finite = jax.jit(jax.vmap(sign))(points)
+    return np.asarray(signs)[np.asarray(is_finite)].tolist()
 
 
 __all__ = ["is_refuted"]
