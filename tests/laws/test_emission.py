@@ -34,21 +34,29 @@ def test_text_parses_and_prints_to_the_same_tree(program):
     assert max(map(len, source.splitlines())) <= 100
 
 
-def test_another_process_emits_the_same_text():
+@pytest.fixture
+def share(request):
+    """One in how many programs is tried: those that are emitted for one test serve the next."""
+    return request.config.getoption("--share")
+
+
+@pytest.mark.xdist_group("emitted texts")
+def test_another_process_emits_the_same_text(share):
     """With another seed for hashes: nothing depends on the order of a set."""
     environment = os.environ | {"PYTHONHASHSEED": "12345", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "tests.laws.emit_all"]
+    command = [sys.executable, "-m", "tests.laws.emit_all", str(share)]
     run = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 0, run.stderr
     there = json.loads(run.stdout)
-    here = texts()
+    here = texts(share)
     assert [name for name in here if here[name] != there[name]] == []
 
 
-def test_text_is_a_fixed_point_of_ruff_format(tmp_path):
-    for name, source in texts().items():
+@pytest.mark.xdist_group("emitted texts")
+def test_text_is_a_fixed_point_of_ruff_format(tmp_path, share):
+    for name, source in texts(share).items():
         if not source.startswith(REFUSED):
             (tmp_path / f"{name.replace('.', '_')}.py").write_text(source)
     command = [sys.executable, "-m", "ruff", "format", "--isolated", "--diff"]
