@@ -100,7 +100,8 @@ def _deferred(solver: Solver, equation: Apply) -> None:
     context = solver.context
     if equation in solver.refusals:
         return
-    untraced = context.tracing.error(equation, context)
+    tracing = context.tracing
+    untraced = None if tracing is None else tracing.error(equation, context)
     if untraced is not None and not is_library(getattr(equation.fn, "value", None)):
         solver.refusals[equation] = _placed(untraced, equation, context)
         return
@@ -108,7 +109,7 @@ def _deferred(solver: Solver, equation: Apply) -> None:
         return
     if drops(getattr(equation.fn, "value", None)):
         return
-    if context.tracing.is_hoped_for(equation, context, solver.known):
+    if tracing is not None and tracing.is_hoped_for(equation, context, solver.known):
         solver.refusals[equation] = _not_traced_yet(equation, context)
         return
     if _waits(solver, equation):

@@ -275,6 +275,7 @@ class Session:
         declared = {p: found for p, tree in bound.items() if (found := interval_of(tree)) != REAL}
         facts = entered.facts(function, unknown)
         inner = Context(function, facts, {}, frozenset(unknown), result, self._enter, self.relied)
+        inner.tracing = self._tracing
         ranges = self._ranges(inner, depth + 1)
         return self.intervals_of(function, facts, declared, ranges).get(result)
 
@@ -320,6 +321,7 @@ class Session:
             self._enter,
             self.relied,
             waits=self.waits,
+            tracing=self._tracing,
         )
         inner.defining.update({out: e for e in function.body.equations for out in e.outs})
         return inner
