@@ -134,7 +134,7 @@ def _not_traced_yet(equation: Apply, context: Context) -> ShapeError:
         f"{spelled(equation)} has no source: it is traced for the shapes of its arguments",
         span=equation.span,
         function=context.function.name,
-        label="traced when it is called",
+        label="traced when it is called" if equation.span else "",
         hint="call the generated function, or pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown",
     )
 

@@ -91,6 +91,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self._tracing.inverts = self._inverts
+        self._tracing.has_text = lambda callee: self._written(callee) is not None
 
     @property
     def traced(self) -> list[Function]:
@@ -364,9 +365,7 @@ class Session:
     def _enter(self, context: Context, equation: Apply, known: Container[Var]) -> Iterator[Entered]:
         """Yield the ways in which a call can be entered: with the functions among its arguments as they are, and in place."""
         callee = callee_of(equation, context)
-        function = None if callee is None else function_of(self._text(callee), self.prepare)
-        if callee is not None and callee.mapping is None and _only_calls(function, callee.fn):
-            function = None  # it has no text
+        function = None if callee is None else self._written(callee)
         if callee is not None and function is None:
             function = library_call(callee) or self._tracing.function(callee, equation, context)
         if callee is None or function is None:
@@ -382,6 +381,13 @@ class Session:
             )
             if bound is not None:
                 yield Entered(self, bound, callee, context, equation)
+
+    def _written(self, callee: Callee) -> Function | None:
+        """Return the function that a call runs, as its text has it; None if it has none, or is a library's."""
+        function = function_of(self._text(callee), self.prepare)
+        if callee.mapping is None and _only_calls(function, callee.fn):
+            return None
+        return function
 
     def _text(self, callee: Callee) -> Ref | Closure:
         """Return the function that a call enters: of one whose inverse is stated the text, unless `jax.vmap` runs it."""
