@@ -90,6 +90,9 @@ class Session:
     _open: list[_Open] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.within is not None:
+            self._tracing = self.within._tracing
+            return
         self._tracing.inverts = self._inverts
         self._tracing.has_text = lambda callee: self._written(callee) is not None
 
