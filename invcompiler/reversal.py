@@ -114,7 +114,8 @@ class _Work:
         made = reconstructing_program(retracer, plan, avals, chosen, asked.single, asked.tolerance)
         if not asked.keeping:
             _refuse_stacks(retracer, self.function)
-        rests_on = (self.function, *self.reader.functions.values())
+        traced = plan.context.tracing.functions
+        rests_on = (self.function, *self.reader.functions.values(), *traced)
         differentiated = tuple(capture for _, capture in captured)
         return Compiled(made, rests_on, tuple(plan.context.relied), differentiated)
 

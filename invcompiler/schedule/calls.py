@@ -100,7 +100,8 @@ def _deferred(solver: Solver, equation: Apply) -> None:
     context = solver.context
     if equation in solver.refusals:
         return
-    untraced = context.tracing.error(equation, context)
+    tracing = context.tracing
+    untraced = None if tracing is None else tracing.error(equation, context)
     if untraced is not None and not is_library(getattr(equation.fn, "value", None)):
         solver.refusals[equation] = _placed(untraced, equation, context)
         return
@@ -108,7 +109,7 @@ def _deferred(solver: Solver, equation: Apply) -> None:
         return
     if drops(getattr(equation.fn, "value", None)):
         return
-    if context.tracing.is_hoped_for(equation, context, solver.known):
+    if tracing is not None and tracing.is_hoped_for(equation, context, solver.known):
         solver.refusals[equation] = _not_traced_yet(equation, context)
         return
     if _waits(solver, equation):
@@ -133,7 +134,7 @@ def _not_traced_yet(equation: Apply, context: Context) -> ShapeError:
         f"{spelled(equation)} has no source: it is traced for the shapes of its arguments",
         span=equation.span,
         function=context.function.name,
-        label="traced when it is called",
+        label="traced when it is called" if equation.span else "",
         hint="call the generated function, or pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown",
     )
 

@@ -90,7 +90,11 @@ class Session:
     _open: list[_Open] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.within is not None:
+            self._tracing = self.within._tracing
+            return
         self._tracing.inverts = self._inverts
+        self._tracing.has_text = lambda callee: self._written(callee) is not None
 
     @property
     def traced(self) -> list[Function]:
@@ -275,6 +279,7 @@ class Session:
         declared = {p: found for p, tree in bound.items() if (found := interval_of(tree)) != REAL}
         facts = entered.facts(function, unknown)
         inner = Context(function, facts, {}, frozenset(unknown), result, self._enter, self.relied)
+        inner.tracing = self._tracing
         ranges = self._ranges(inner, depth + 1)
         return self.intervals_of(function, facts, declared, ranges).get(result)
 
@@ -320,6 +325,7 @@ class Session:
             self._enter,
             self.relied,
             waits=self.waits,
+            tracing=self._tracing,
         )
         inner.defining.update({out: e for e in function.body.equations for out in e.outs})
         return inner
@@ -362,9 +368,7 @@ class Session:
     def _enter(self, context: Context, equation: Apply, known: Container[Var]) -> Iterator[Entered]:
         """Yield the ways in which a call can be entered: with the functions among its arguments as they are, and in place."""
         callee = callee_of(equation, context)
-        function = None if callee is None else function_of(self._text(callee), self.prepare)
-        if callee is not None and callee.mapping is None and _only_calls(function, callee.fn):
-            function = None  # it has no text
+        function = None if callee is None else self._written(callee)
         if callee is not None and function is None:
             function = library_call(callee) or self._tracing.function(callee, equation, context)
         if callee is None or function is None:
@@ -380,6 +384,13 @@ class Session:
             )
             if bound is not None:
                 yield Entered(self, bound, callee, context, equation)
+
+    def _written(self, callee: Callee) -> Function | None:
+        """Return the function that a call runs, as its text has it; None if it has none, or is a library's."""
+        function = function_of(self._text(callee), self.prepare)
+        if callee.mapping is None and _only_calls(function, callee.fn):
+            return None
+        return function
 
     def _text(self, callee: Callee) -> Ref | Closure:
         """Return the function that a call enters: of one whose inverse is stated the text, unless `jax.vmap` runs it."""

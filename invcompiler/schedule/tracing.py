@@ -25,8 +25,12 @@ _PROBES: tuple[tuple[int, ...], ...] = ((3,), (), (3, 3), (2, 3, 3))
 
 @dataclass(eq=False)
 class Tracing:
-    """Traces each function once for each kind of arguments."""
+    """Traces each function once for each kind of arguments.
 
+    `has_text` says of a call whether what it runs is read instead, `inverts` whether a function can be inverted for some arguments.
+    """
+
+    has_text: Callable[[Callee], bool] = lambda callee: False
     inverts: Callable[..., bool] = lambda *_: True
     functions: list[Function] = field(default_factory=list)
     _made: dict[Hashable, Function | InvcompilerError] = field(default_factory=dict)
@@ -47,7 +51,7 @@ class Tracing:
     def error(self, equation: Apply, context: Context) -> InvcompilerError | None:
         """Return why the function that a call runs could not be traced, if it was tried."""
         callee = callee_of(equation, context)
-        if callee is None or not is_candidate(callee, equation, context):
+        if callee is None or not is_candidate(callee, equation, context) or self.has_text(callee):
             return None
         trees = (*callee.args, *(tree for _, tree in callee.kwargs))
         found = tuple(context.facts.of(tree) for tree in trees)
@@ -60,7 +64,7 @@ class Tracing:
         Of a library's function that is tried out on arguments of some shapes.
         """
         callee = callee_of(equation, context)
-        if callee is None or not is_candidate(callee, equation, context):
+        if callee is None or not is_candidate(callee, equation, context) or self.has_text(callee):
             return False
         if not isinstance(callee.fn, Ref) or not is_library(callee.fn.value):
             return True

@@ -28,6 +28,7 @@ THEMES = [
     "partial_knowledge",
     "pieces",
     "structural",
+    "traced",
 ]
 
 with jax.enable_x64(True):

@@ -9,8 +9,9 @@ PROGRAMS: list["Program"] = []
 
 
 def with_text():
-    """Return the programs that are written in Python: what only calls a function of C has no text to read."""
-    return [p for p in PROGRAMS if not isinstance(p.function, types.BuiltinFunctionType)]
+    """Return the programs whose text can be read: a function of C has none, nor has one that `exec` made."""
+    written = (p for p in PROGRAMS if not isinstance(p.function, types.BuiltinFunctionType))
+    return [p for p in written if p.no_source is None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,7 +19,7 @@ class Program:
     """A function, arguments at which it is tried, and which of them are recovered.
 
     A law that does not hold for the program by its nature is named with the reason: `no_ildj`,
-    `no_vmap`, `no_float32`, `no_gradient`.
+    `no_vmap`, `no_float32`, `no_gradient`, `no_source`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Program:
     no_vmap: str | None = None
     no_float32: str | None = None
     no_gradient: str | None = None
+    no_source: str | None = None
     tolerance: float = 1e-8
 
     @property
@@ -75,6 +77,7 @@ def program(
     no_vmap=None,
     no_float32=None,
     no_gradient=None,
+    no_source=None,
     tolerance=1e-8,
     **options,
 ):
@@ -97,6 +100,7 @@ def program(
                 no_vmap=no_vmap,
                 no_float32=no_float32,
                 no_gradient=no_gradient,
+                no_source=no_source,
                 tolerance=tolerance,
             )
         )
