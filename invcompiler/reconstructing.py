@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from invcompiler import derivatives
 from invcompiler.derivatives import Adjoint, Argnums, Derivative, Maker, pair_of
