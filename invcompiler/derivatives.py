@@ -14,6 +14,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -147,7 +148,7 @@ def target_of(f: Any) -> Target:
         raise TypeError(f"expected a function, got {type(f).__name__}")
     function = None
     generated = getattr(f, "__invcompiler_function__", None)
-    reads = generated is not None or not is_library(f)
+    reads = generated is not None or not (isinstance(f, FunctionType) and is_library(f))
     if not isinstance(f, Derivative) and not has_own_rule(f) and reads:
         try:
             function = read(unwrapped(f)) if generated is None else generated()

@@ -13,7 +13,7 @@ import re
 import sys
 import types
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -156,7 +156,7 @@ class Module:
         self._keep.append(function)
         for capture in _used_captures(function):
             unit.own[self.capture(capture)] = None
-        used = frozenset(free_vars(function.body))
+        used = set(free_vars(replace(function.body, params=())))
         for param in function.params:
             if param.default is not None and param.var in used:
                 self._use_all(unit, [param.default])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from invcompiler.backend.bindings import references
@@ -90,7 +90,7 @@ class _Writer(LaxCalls):
     def captured_defaults(self, function: Function) -> list[ast.stmt]:
         """Return statements that give parameters their defaults, where these are values that only the function's body sees."""
         captured = dict(function.captures)
-        used = frozenset(free_vars(function.body))
+        used = frozenset(free_vars(replace(function.body, params=())))
         return [
             ast.If(
                 ast.Compare(name_of(self.names.of[param.var]), [ast.Is()], [ast.Constant(None)]),

@@ -226,13 +226,15 @@ class Emission(Builder):
         return as_tree(fn(*values, **keywords))
 
 
-_ARITHMETIC = {operator.add, operator.sub, operator.mul, operator.neg}
+_ARITHMETIC = {operator.add, operator.sub, operator.mul, operator.truediv, operator.neg}
 
 
 def _folded(fn: Callable, args: tuple[Tree, ...]) -> Const | None:
     """Return the value of arithmetic with Python numbers: of `1.0 * 5`."""
     numbers = [arg.value for arg in args if isinstance(arg, Const)]
     if len(numbers) < len(args) or any(type(number) not in (int, float) for number in numbers):
+        return None
+    if fn is operator.truediv and numbers[1] == 0:
         return None
     value = fn(*numbers)
     return Const(value) if math.isfinite(value) else None
@@ -251,6 +253,8 @@ def _hashable(value: Any) -> Any:
 
 
 def _shape_attribute(x: Any, name: str) -> Any:
+    if isinstance(x, int | float | complex):
+        x = np.asarray(x)  # a number stands where a rule expects an array
     if container(x) is not None or isinstance(x, str | bytes) or not hasattr(x, name):
         return None
     value = getattr(x, name)

@@ -213,7 +213,11 @@ def _reduction(shape: tuple, axis: Any, keepdims: bool) -> tuple[tuple, bool]:
     return shape, not keepdims and reduced != list(range(len(reduced)))
 
 
-@built_in(jnp.broadcast_to, "array", condition=lambda array, **_: array.shape is not None, **LINEAR)
+def _has_shape(array, shape, **_):
+    return isinstance(array, int | float | complex) or array.shape is not None
+
+
+@built_in(jnp.broadcast_to, "array", condition=_has_shape, **LINEAR)
 def _(y_bar, array):
     return summed_to(y_bar, array.shape)
 

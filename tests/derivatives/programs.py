@@ -807,6 +807,61 @@ def higher_order(x):
     return apply(jnp.sin, x)
 
 
+def applied_twice(f, x, n=2):
+    for _ in range(n):
+        x = f(x)
+    return x
+
+
+def integrated(field, y, times):
+    return lax.scan(lambda y, t: (y + 0.1 * field(y, t), y), y, times)
+
+
+@program(X, Y)
+def passes_a_closure_on(x, y):
+    return applied_twice(lambda z: jnp.sin(z) * y, x) + applied_twice(jnp.cos, x, n=1)
+
+
+@program(X, Y)
+def vector_field_of_a_closure(x, y):
+    def field(z, t):
+        return jnp.tanh(z * y) * t
+
+    return integrated(field, x, jnp.arange(3.0))
+
+
+def halved(f, x, n):
+    return x if n == 0 else halved(f, f(x) / 2, n - 1)
+
+
+@program(X)
+def recursion_over_a_closure(x):
+    return halved(lambda z: z * x, x, 2)
+
+
+class Activated:
+    def __init__(self, activation, scale):
+        self.activation = activation
+        self.scale = scale
+
+    def __call__(self, x):
+        return self.activation(x * self.scale)
+
+
+SQUARED = Activated(lambda z: z**2, real(4, seed=12))
+
+
+@program(X)
+def objects_that_hold_functions(x):
+    layers = [Activated(jnp.sin, x), SQUARED]
+    return functools.reduce(lambda value, layer: layer(value), layers, x)
+
+
+@program(X)
+def function_by_default(x, norm=lambda z: z / jnp.sqrt(jnp.sum(z**2))):
+    return norm(x) * 2
+
+
 # ---- branches ---------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from invcompiler.closure_conversion import closure_convert
+from invcompiler.derivatives import grad
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -66,6 +67,36 @@ def test_partial():
     scale = np.full(3, 4.0)
     _, hoisted = check(functools.partial(lambda s, x: s * x, scale), np.ones(3))
     assert hoisted[0] is scale
+
+
+class Config:
+    pass
+
+
+CONFIG = Config()
+CONFIG.inner = Config()
+CONFIG.inner.bias = np.full(3, 5.0)
+MAPPED = jax.vmap(lambda a, b: a * b + WEIGHT)
+
+
+def reads_deep(x):
+    return x + CONFIG.inner.bias
+
+
+def test_objects_and_mapped_functions_of_callees():
+    _, hoisted = check(lambda x: reads_deep(x) * 2, np.ones(3))
+    assert hoisted[0] is CONFIG.inner.bias
+    assert check(lambda x: MAPPED(x, x), np.ones((2, 3)))[1][0] is WEIGHT
+    functions = [reads_deep, lambda x: x * WEIGHT]
+    assert len(check(lambda x: functions[0](functions[1](x)), np.ones(3))[1]) == 2
+
+
+def test_inside_a_function_that_is_differentiated():
+    def outer(w):
+        converted, hoisted = closure_convert(lambda x: jnp.sum(x * w), np.ones(3))
+        return converted(np.ones(3), *hoisted)
+
+    np.testing.assert_allclose(grad(outer)(jnp.asarray(WEIGHT)), np.ones(3))
 
 
 def test_each_object_once():

@@ -57,6 +57,13 @@ def test_gradient_of_a_generated_function():
     check(ildj, Y, PARAMS, argnums=1)
 
 
+def test_second_derivative_through_the_inverse():
+    along = lambda jvp, grad: jvp(lambda y: grad(likelihood, 1)(PARAMS, y), (Y,), (Y,))[1]
+    np.testing.assert_allclose(
+        along(inv.jvp, inv.grad), along(jax.jvp, jax.grad), rtol=1e-9, atol=1e-12
+    )
+
+
 def test_inverse_of_a_function_that_takes_gradients_of_knowns():
     slope = grad(lambda c: jnp.sum(jnp.sin(c)))
 

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invcompiler.derivatives import adjoint, grad, jvp, tangent, value_and_grad, vjp
+from invcompiler.derivatives import grad, jvp, tangent, value_and_grad, vjp
 from invcompiler.errors import InvcompilerError
+from invcompiler.reconstructing import adjoint
 from invcompiler.rules.adjoint_registry import adjoint_rule
 
 pytestmark = pytest.mark.usefixtures("double_precision")
@@ -138,6 +139,22 @@ def test_source_before_and_after_a_call():
 def test_sources_of_the_others():
     assert "def loss_grad" in grad(loss).source
     assert "def loss_jvp" in tangent(loss, (0, 1)).source
+
+
+def test_gradients_inside_are_source_too():
+    def trained(w, x):
+        for _ in range(2):
+            w = w - 0.1 * grad(loss)(w, x)
+        return loss(w, x)
+
+    def expected(w, x):
+        for _ in range(2):
+            w = w - 0.1 * jax.grad(loss)(w, x)
+        return loss(w, x)
+
+    made = grad(trained)
+    close(made(W, X), jax.grad(expected)(W, X))
+    assert "def loss_grad_bwd" in made.source and "invcompiler" not in made.source
 
 
 def test_misuse():
