@@ -5,4 +5,12 @@ from invcompiler.frontend.calling import calling_stated, calling_unread
 from invcompiler.frontend.reading import read, read_later
 from invcompiler.frontend.resolve import is_current
 
-__all__ = ["Mapped", "calling_stated", "calling_unread", "is_current", "mapped", "read", "read_later"]
+__all__ = [
+    "Mapped",
+    "calling_stated",
+    "calling_unread",
+    "is_current",
+    "mapped",
+    "read",
+    "read_later",
+]
