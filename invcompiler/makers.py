@@ -18,7 +18,9 @@ from invcompiler.errors import (
     InformationDroppedError,
     InvcompilerError,
     ShapeError,
+    UnsupportedSyntaxError,
 )
+from invcompiler.frontend import mapped, read_later
 from invcompiler.generated import Program, place_of, program_of
 from invcompiler.ir.build import literal
 from invcompiler.ir.interval import Interval, parse_domain
@@ -37,6 +39,7 @@ from invcompiler.passes.invert import Product
 from invcompiler.passes.normalise_structures import waits_for_structure
 from invcompiler.passes.recognise import recognise
 from invcompiler.pipeline import Compilation, compile_inverse, read_normal
+from invcompiler.schedule.callees import unwrapped
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.schedule.open_questions import is_open
 from invcompiler.shapes_of_inputs import candidates, matches
@@ -45,8 +48,14 @@ from invcompiler.wrapped import with_signature
 # What a function of the user's may raise when it is tried on shapes that are not its own.
 REFUTATIONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
 
-# Shapes on which a refusal is tried. Sizes are such that no slice of a few elements is all of them.
-_HYPOTHETICAL = ((12,), (12, 12))
+# On what a refusal is tried: unknown and known arguments. Sizes are such that no slice of a few elements is all of them.
+_VECTOR, _MATRIX = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((12,), (12, 12)))
+_ARRAYS = ((_VECTOR, _VECTOR), (_MATRIX, _MATRIX))
+_OTHERS = tuple(
+    (one, rest)
+    for one in (_VECTOR, [_VECTOR] * 3, (_VECTOR,) * 3, {"a": _VECTOR, "b": _VECTOR})
+    for rest in (_VECTOR, 3)
+)
 _VARIADIC = (ParameterKind.VAR_POSITIONAL, ParameterKind.VAR_KEYWORD)
 
 
@@ -107,7 +116,7 @@ class InverseMaker:
 
     def __post_init__(self) -> None:
         request = self.request
-        self.function = with_signature(read_normal(request.f), request.f)
+        self.function = self._read_function(request.f)
         positional = [
             p
             for p in self.function.params
@@ -123,6 +132,16 @@ class InverseMaker:
         self._defaults = self._captured_defaults()
         self._depends: dict[Any, tuple[Capture, Any]] = {}
         self._rest_on((self.function,))
+
+    def _read_function(self, f: Any) -> Function:
+        """Read the function; where its text alone says too little, for each call."""
+        try:
+            return with_signature(read_normal(f), f)
+        except UnsupportedSyntaxError:
+            f = unwrapped(f)
+            if mapped(f) is not None:
+                raise
+            return read_later(f)
 
     def _numbers(self, count: int) -> tuple[int, ...]:
         argnums = self.request.argnums
@@ -213,15 +232,17 @@ class InverseMaker:
         return refusal
 
     def _may_be_lifted(self, refusal: InvcompilerError) -> bool:
-        """Whether a refusal may not hold for arguments of some shapes or structure: tried on arrays of a few shapes.
+        """Whether a refusal may not hold for arguments of some shapes or structure: tried on arrays, and then on containers of them.
 
-        Where the function takes no arrays of these shapes, what stands at the place of the refusal decides.
+        Where the function takes none of these, what stands at the place of the refusal decides.
         """
-        tried = [facts for one in self._hypothetical() if (facts := self._facts(one)) is not None]
-        if not tried:
-            return is_open(self.function, self.unknown, refusal.span, waits_for_structure)
-        is_sure = isinstance(refusal, InformationDroppedError)
-        return not is_sure and any(map(self._compiles, tried))
+        for kinds in (_ARRAYS, _OTHERS):
+            found = (self._facts(arguments) for arguments in self._hypothetical(kinds))
+            tried = [facts for facts in found if facts is not None]
+            if tried:
+                is_sure = kinds is _ARRAYS and isinstance(refusal, InformationDroppedError)
+                return not is_sure and any(map(self._compiles, tried))
+        return is_open(self.function, self.unknown, refusal.span, waits_for_structure)
 
     def _facts(self, arguments: dict[Var, Any]) -> Facts | None:
         """Return the facts for some arguments, or None if the function does not take them."""
@@ -241,19 +262,17 @@ class InverseMaker:
             return False
         return True
 
-    def _hypothetical(self) -> Iterator[dict[Var, Any]]:
-        """Yield arguments of a few shapes, the same for all that have neither an example nor a default."""
+    def _hypothetical(self, kinds: tuple[tuple[Any, Any], ...]) -> Iterator[dict[Var, Any]]:
+        """Yield arguments of a few kinds, the same for all that have neither an example nor a default."""
         examples = self._examples()
-        for shape in _HYPOTHETICAL:
-            array = jax.ShapeDtypeStruct(shape, jnp.float32)
-            open_params = [
-                p.var
-                for p in self.function.params
-                if p.default is None and p.kind not in _VARIADIC and p.var not in examples
-            ]
-            yield {**examples, **dict.fromkeys(open_params, array)}
-            if not open_params:
-                return
+        wanted = [
+            p.var
+            for p in self.function.params
+            if p.default is None and p.kind not in _VARIADIC and p.var not in examples
+        ]
+        unknown = [var for var in wanted if var in self.unknown]
+        for one, rest in kinds:
+            yield {**dict.fromkeys(wanted, rest), **dict.fromkeys(unknown, one), **examples}
 
     def _symbolic(self, defaults: bool) -> Facts:
         return symbolic_facts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from invcompiler.assumptions import assume
 from invcompiler.debugging import IDENTITIES
 from invcompiler.errors import (
     BranchError,
+    DegreesOfFreedomError,
     EntangledError,
     InformationDroppedError,
     InvcompilerError,
@@ -39,6 +40,8 @@ from invcompiler.schedule.facts import Facts, facts_again
 from invcompiler.schedule.functions import FunctionPlan, Session
 from invcompiler.schedule.look import read_again
 from invcompiler.schedule.open_questions import is_open
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +110,16 @@ def compile_inverse(
     `numeric` allows iterative code where there is no closed form.
     """
     reader = Reader({id(function.source): function})
-    session, plan = _planned(reader, function, unknown, facts, declare, numeric)
-    plan = direct(plan)
-    if product.ildj:
-        check_degrees(plan)
-        if product.batch_ndims:
-            check_batch_axes(plan, product.batch_ndims)
-    inverse = Inverter(product, finished).function(plan)
+
+    def written(plan: FunctionPlan) -> tuple[FunctionPlan, Function]:
+        plan = direct(plan)
+        if product.ildj:
+            check_degrees(plan)
+            if product.batch_ndims:
+                check_batch_axes(plan, product.batch_ndims)
+        return plan, Inverter(product, finished).function(plan)
+
+    session, (plan, inverse) = _planned(reader, function, unknown, facts, declare, numeric, written)
     rests_on = (function, plan.function, *reader.functions.values(), *session.traced)
     return Compilation(inverse, rests_on, tuple(session.relied))
 
@@ -125,15 +131,16 @@ def _planned(
     facts: Facts,
     declare: Callable[[Function], Mapping[Var, Interval]],
     numeric: bool,
-) -> tuple[Session, FunctionPlan]:
-    """Return the plan of an inverse, in closed form if there is one, else, with `numeric`, with iterative code."""
+    use: Callable[[FunctionPlan], Made],
+) -> tuple[Session, Made]:
+    """Return what `use` makes of the plan of an inverse: in closed form if there is one, else, with `numeric`, with iterative code."""
     session = session_of(reader)
     try:
-        return session, _closed(session, function, unknown, facts, declare)
+        return session, _closed(session, function, unknown, facts, declare, use)
     except (EntangledError, NoRuleError, BranchError, InformationDroppedError) as error:
         if numeric:
             session = session_of(reader, numeric=True)
-            return session, session.plan(function, unknown, facts, declare(function))
+            return session, use(session.plan(function, unknown, facts, declare(function)))
         if _is_iterated(function, unknown, facts, declare(function)):
             error.hint = f"pass `numeric=True` to solve it by iteration, or {error.hint}"
         raise
@@ -145,22 +152,25 @@ def _closed(
     unknown: tuple[Var, ...],
     facts: Facts,
     declare: Callable[[Function], Mapping[Var, Interval]],
-) -> FunctionPlan:
-    """Return the plan of a function as it was read, or else as it reads for these arguments, in less and less of the user's form.
+    use: Callable[[FunctionPlan], Made],
+) -> Made:
+    """Use the plan of a function as it was read, or else as it reads for these arguments, in less and less of the user's form.
 
     Refusals speak of the function as it was read, unless it is what that shows which is in the way.
     """
     try:
-        return session.plan(function, unknown, facts, declare(function))
+        return use(session.plan(function, unknown, facts, declare(function)))
+    except DegreesOfFreedomError:
+        raise
     except InvcompilerError as error:
         refusal = last = error
     for unrolls in (False, True):
-        read_once_more = read_again(function, facts, unknown, unrolls)
-        if read_once_more is None:
-            break
-        again = recognise(normalise(read_once_more), unknown=unknown)
         try:
-            return session.plan(again, unknown, facts_again(again, facts), declare(again))
+            read_once_more = read_again(function, facts, unknown, unrolls)
+            if read_once_more is None:
+                break
+            again = recognise(normalise(read_once_more), unknown=unknown)
+            return use(session.plan(again, unknown, facts_again(again, facts), declare(again)))
         except InvcompilerError as error:
             last = error
     raise last if is_open(function, unknown, refusal.span, waits_for_structure) else refusal
@@ -198,7 +208,7 @@ def plan_of(
 ) -> FunctionPlan:
     """Return the plan of an inverse; raise an InvcompilerError that says why there is none."""
     reader = Reader({id(function.source): function})
-    return _planned(reader, function, unknown, facts, declare, numeric)[1]
+    return _planned(reader, function, unknown, facts, declare, numeric, lambda plan: plan)[1]
 
 
 def _intervals(

@@ -2,7 +2,15 @@
 
 from invcompiler.frontend.callables import Mapped, mapped
 from invcompiler.frontend.calling import calling_stated, calling_unread
-from invcompiler.frontend.reading import read
+from invcompiler.frontend.reading import read, read_later
 from invcompiler.frontend.resolve import is_current
 
-__all__ = ["Mapped", "calling_stated", "calling_unread", "is_current", "mapped", "read"]
+__all__ = [
+    "Mapped",
+    "calling_stated",
+    "calling_unread",
+    "is_current",
+    "mapped",
+    "read",
+    "read_later",
+]

@@ -11,16 +11,18 @@ from typing import Any
 from invcompiler.errors import SourceUnavailableError, UnsupportedSyntaxError
 from invcompiler.frontend.expressions import (
     COMPUTED,
+    GETITEM,
     attribute_of,
     dict_items,
     items_of,
+    operation,
 )
-from invcompiler.frontend.lowering import Lowering, Unfollowed, expression
+from invcompiler.frontend.lowering import MOST_ITEMS, Lowering, Unfollowed, expression
 from invcompiler.frontend.mutation import refuse_change_of_arguments
 from invcompiler.frontend.resolve import Found
 from invcompiler.frontend.see_through import see_through
 from invcompiler.frontend.survey import VALUE_AND_CHANGE
-from invcompiler.ir.nodes import Capture, Closure, Display, Method, Ref, Tree, Var
+from invcompiler.ir.nodes import Capture, Closure, Const, Display, Method, Ref, Star, Tree, Var
 
 STRUCTURED: dict[Any, Callable[..., Tree | None]] = {}  # filled by structured.py
 IN_PLACE: list[Callable[..., Tree]] = []  # the one entry is that of structured.py
@@ -134,13 +136,40 @@ def call_value(
         return seen
     if isinstance(fn, Ref):
         refuse_change_of_arguments(lowering, fn.value, args, node)
-    entered = in_place(lowering, fn, args, kwargs, node)
+    entered = _rows(lowering, fn, args, node) or _total(lowering, fn, args, node)
+    entered = entered or in_place(lowering, fn, args, kwargs, node)
     if entered is not None:
         return entered
     out = lowering.apply(fn, args, kwargs, node=node, name=name)
     if isinstance(fn, Ref) and isinstance(out, Var) and (fn.value is list or fn.value is sorted):
         lowering.unit.lists.setdefault(out, False)
     return out
+
+
+def _rows(lowering: Lowering, fn: Tree, args: tuple[Tree, ...], node: ast.AST) -> Tree | None:
+    """Return `list(x)` of an unknown array as the list of its rows."""
+    look = lowering.unit.look
+    if look is None or not isinstance(fn, Ref) or fn.value not in (list, tuple) or len(args) != 1:
+        return None
+    count = look.rows(args[0], lowering.builder) if isinstance(args[0], Var) else None
+    if count is None or count > MOST_ITEMS:
+        return None
+    keys = map(Const, range(count))
+    rows = (lowering.apply(GETITEM, (args[0], key), node=node, arity=count) for key in keys)
+    return Display(fn.value, tuple(rows))
+
+
+def _total(lowering: Lowering, fn: Tree, args: tuple[Tree, ...], node: ast.AST) -> Tree | None:
+    """Return `sum(items)` as the additions that it is, where an unknown is among the items."""
+    is_sum = isinstance(fn, Ref) and fn.value is sum and lowering.is_unknown(args)
+    if not is_sum or not isinstance(args[0], Display) or args[0].kind not in (tuple, list):
+        return None
+    total = args[1] if len(args) > 1 else Const(0)
+    for item in args[0].items:
+        if isinstance(item, Star):
+            return None
+        total = operation(lowering, ast.Add, total, item, node)
+    return total
 
 
 def in_place(

@@ -18,7 +18,6 @@ from invcompiler.frontend.statements import function_result
 from invcompiler.ir.nodes import Capture, Const, Ref, Tree
 
 _LIBRARIES = ("jax.", "numpy.", "scipy.")
-_DEEPEST = 40  # calls of a function by itself whose bodies are lowered in place
 
 
 def unit_of(function: types.FunctionType, captures: Captures) -> Unit:
@@ -86,7 +85,7 @@ def lower_call(inner: Lowering, fn: Ref, args: Sequence[Tree], kwargs: Mapping[s
     rest_on_rules(target, inner.unit.captures)
     if any(stated_rule(passed) is not None for passed in target.through):
         raise Unfollowed("a body whose inverse is stated", inner.unit.node)
-    deepest = 1 if inner.unit.look is None else _DEEPEST
+    deepest = 1 if inner.unit.look is None else inner.unit.look.deepest
     is_library = f"{function.__module__}.".startswith(_LIBRARIES)
     if is_library or inner.unit.within.count(function.__code__) >= deepest:
         raise Unfollowed("a body that is called", inner.unit.node)

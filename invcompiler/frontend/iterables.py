@@ -38,18 +38,18 @@ class Source:
     shown: tuple[Tree, ...] | None
 
 
-def source(lowering: Lowering, node: ast.expr) -> Source:
-    """Return the iterable that an expression denotes."""
+def source(lowering: Lowering, node: ast.expr, steps: bool = False) -> Source:
+    """Return the iterable that an expression denotes. With `steps`, a loop over it must be read as its steps."""
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr in _VIEWS and not node.args:
             return _view(lowering, node.func)
         fn = lowering.expression(node.func) if isinstance(node.func, ast.Name) else None
         if isinstance(fn, Ref) and fn.value in (range, zip, enumerate, reversed):
-            return _builtin(lowering, fn.value, node)
-    value = lowering.expression(node)
+            return _builtin(lowering, fn.value, node, steps)
+    value = lowering.seen(lowering.expression(node), node, known=steps)
     if isinstance(value, Ref | Const):
         raise Unfollowed("iteration over an object", node)
-    return Source(Each(settled(value)), shown_items(value) or rows_of(lowering, value, node))
+    return Source(Each(settled(value)), shown_items(value) or rows_of(lowering, value, node, steps))
 
 
 def steps_of(lowering: Lowering, over: Source) -> tuple[Tree, ...] | None:
@@ -60,10 +60,12 @@ def steps_of(lowering: Lowering, over: Source) -> tuple[Tree, ...] | None:
     return const_items(over.iter, MOST_UNROLLED)
 
 
-def rows_of(lowering: Lowering, value: Tree, node: ast.AST) -> tuple[Tree, ...] | None:
+def rows_of(
+    lowering: Lowering, value: Tree, node: ast.AST, known: bool = False
+) -> tuple[Tree, ...] | None:
     """Return the items along the leading axis of an array, in a function that is read for one call."""
     look = lowering.unit.look
-    count = look.rows(value, lowering.builder) if look and isinstance(value, Var) else None
+    count = look.rows(value, lowering.builder, known) if look and isinstance(value, Var) else None
     if count is None or count > MOST_UNROLLED:
         return None
     items = (
@@ -95,13 +97,13 @@ def shown_view(value: Tree, view: str) -> tuple[Tree, ...] | None:
     return {"keys": keys, "values": value.items, "items": pairs}[view]
 
 
-def _builtin(lowering: Lowering, fn: type, node: ast.Call) -> Source:
+def _builtin(lowering: Lowering, fn: type, node: ast.Call, steps: bool) -> Source:
     if fn is range:
         args = items_of(lowering, node.args)
         return Source(range_of(args, node), None)
     if any(isinstance(arg, ast.Starred) for arg in node.args):
         raise Unfollowed(f"`{fn.__name__}` of a starred argument", node)
-    parts = [source(lowering, arg) for arg in node.args[: 1 if fn is not zip else None]]
+    parts = [source(lowering, arg, steps) for arg in node.args[: 1 if fn is not zip else None]]
     if fn is zip:
         return _zip(lowering, parts, node)
     if fn is enumerate:

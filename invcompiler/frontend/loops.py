@@ -38,7 +38,7 @@ from invcompiler.ir.nodes import Const, Display, Iter, Loop, LoopKind, Ref, Star
 
 @statement(ast.For)
 def for_(lowering: Lowering, node: ast.For) -> None:
-    over = iterables.source(lowering, node.iter)
+    over = iterables.source(lowering, node.iter, steps=may_be_left(lowering, node))
     steps = iterables.steps_of(lowering, over)
     if steps is not None:
         if unroll(lowering, node, steps, iterables.lists_of(over.iter)) is not None:
@@ -54,6 +54,10 @@ def for_(lowering: Lowering, node: ast.For) -> None:
             raise
         if unroll(lowering, node, items, iterables.lists_of(over.iter)) is not None:
             raise unfollowed from None
+
+
+def may_be_left(lowering: Lowering, node: ast.For) -> bool:
+    return not lowering.unit.survey(node).kinds.isdisjoint({ast.Break, ast.Return})
 
 
 def refuse_break(lowering: Lowering, node: ast.For) -> None:

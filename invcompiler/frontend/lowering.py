@@ -113,10 +113,14 @@ class Look(Protocol):
     """
 
     unrolls: bool
+    deepest: int  # calls of a function by itself that are replaced by its body
     captured: Mapping[Any, tuple[Var, Capture]]
 
-    def container(self, var: Var, builder: Builder) -> Display | None:
-        """Return the container that a value which depends on the unknowns is, with `Const(None)` for each item that is no constant."""
+    def container(self, var: Var, builder: Builder, known: bool = False) -> Display | None:
+        """Return the container that a value is, with `Const(None)` for each item that is no constant.
+
+        Without `known`, only of a value that depends on the unknowns.
+        """
 
     def constant(self, var: Var, builder: Builder) -> Const | None:
         """Return the bool, integer, string or None that `var` is."""
@@ -124,8 +128,8 @@ class Look(Protocol):
     def kind(self, tree: Tree, builder: Builder) -> type | None:
         """Return the class of an object that is neither an array nor a built-in container."""
 
-    def rows(self, var: Var, builder: Builder) -> int | None:
-        """Return how many items iterating over an array that depends on the unknowns gives."""
+    def rows(self, var: Var, builder: Builder, known: bool = False) -> int | None:
+        """Return how many items iterating over an array gives. Without `known`, only of one that depends on the unknowns."""
 
     def is_unknown(self, tree: Tree, builder: Builder) -> bool:
         """Whether `tree` depends on the unknowns."""
@@ -368,8 +372,11 @@ class Lowering:
         """Return the tree of an expression. `name` is what its value will be called."""
         return self.seen(self._expression(node, name), node)
 
-    def seen(self, tree: Tree, node: ast.AST) -> Tree:
-        """Return the container or constant that a var is known to be for the call at hand, `tree` itself if it is none."""
+    def seen(self, tree: Tree, node: ast.AST, known: bool = False) -> Tree:
+        """Return the container or constant that a var is known to be for the call at hand, `tree` itself if it is none.
+
+        With `known`, also a container that does not depend on the unknowns.
+        """
         look = self.unit.look
         if look is None or not isinstance(tree, Var):
             return tree
@@ -379,7 +386,7 @@ class Lowering:
         constant = look.constant(tree, self.builder)
         if constant is not None:
             return constant
-        template = look.container(tree, self.builder)
+        template = look.container(tree, self.builder, known)
         return tree if template is None else self._opened(tree, template, node)
 
     def _opened(self, var: Var, template: Display, node: ast.AST) -> Display:

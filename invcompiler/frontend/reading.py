@@ -51,6 +51,26 @@ def read(function: Any) -> Function:
     return _body(function, lowering, params)
 
 
+def read_later(function: Any) -> Function:
+    """Return a Function that calls `function`, and that can be read again: for a text that says too little without arguments."""
+    target = target_of(function)
+    captures = Captures()
+    rest_on_rules(target, captures)
+    lowering = Lowering(unit_of(target.function, captures), Builder(), {})
+    node = lowering.unit.node
+    params = _parameters(lowering, target, captures)
+    called = calling(
+        function,
+        lowering.unit.name,
+        params,
+        captures,
+        source=None,  # what it calls is another function than itself
+        span=lowering.span(node),
+        doc=docstring(node),
+    )
+    return replace(called, again=functools.partial(_again, function, params))
+
+
 def _parameters(lowering: Lowering, target: Target, captures: Captures) -> tuple[Param, ...]:
     """Bind the parameters, and return those that are left to the caller."""
     node = lowering.unit.node
@@ -76,7 +96,9 @@ def _again(
     for name, entry in list(lowering.env.items()):
         if not isinstance(entry, Local | Unbound):
             tree = map_tree(lambda var: stand.get(var, var), entry)
-            lowering.bind(name, lowering.seen(tree, lowering.unit.node))
+            shown = lowering.seen(tree, lowering.unit.node)
+            lowering.unit.freeze(shown)  # it is the caller's
+            lowering.bind(name, shown)
     return _body(function, lowering, params)
 
 

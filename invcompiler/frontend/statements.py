@@ -192,7 +192,7 @@ def jumps(node: ast.stmt) -> bool:
 
 def loop_with_return(lowering: Lowering, node: ast.For, rest: Rest) -> Ending:
     """Lower a loop that is unrolled, and that the text leaves at a known item, or not at all."""
-    over = source(lowering, node.iter)
+    over = source(lowering, node.iter, steps=True)
     ending = unroll(lowering, node, shown_rows(over, node), lists_of(over.iter))
     return rest(lowering) if ending is None else ending
 

@@ -9,7 +9,7 @@ import dataclasses
 import enum
 import functools
 import types
-from collections.abc import Callable, Container, Hashable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Union, assert_never
 
@@ -226,6 +226,8 @@ def _is_filled(cell: types.CellType) -> bool:
 
 
 def _container(value: Any, own: Container[int] | None) -> Items | None:
+    if isinstance(value, Iterator):
+        return None  # JAX takes it for a leaf, and warns
     children, treedef = jax.tree_util.tree_flatten_with_path(
         value, is_leaf=lambda x: x is not value
     )

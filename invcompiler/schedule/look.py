@@ -39,6 +39,7 @@ from invcompiler.schedule.facts import Facts, concrete_facts
 
 _REFUTATIONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
 _CONSTANTS = (bool, int, str, type(None))
+_DEEPEST = 20
 _MOST_ENTERED = 2_000  # calls whose bodies are put in place
 
 
@@ -47,6 +48,9 @@ class Look:
 
     def __init__(self, facts: Facts, unknown: tuple[Var, ...], unrolls: bool = False):
         self.unrolls = unrolls
+        self.deepest = (
+            _DEEPEST if facts.is_concrete else 1
+        )  # what ends a recursion is a static value
         self.captured: Mapping[Any, tuple[Var, Capture]] = {}
         self._values: dict[Var, Abstract] = {
             param.var: facts.of(param.var) for param in facts.function.params
@@ -58,8 +62,8 @@ class Look:
 
     # ---- what the frontend asks -----------------------------------------------------------------
 
-    def container(self, var: Var, builder: Builder) -> Display | None:
-        if not self.is_unknown(var, builder):
+    def container(self, var: Var, builder: Builder, known: bool = False) -> Display | None:
+        if not (self.is_unknown(var, builder) or known):
             return None
         found = self._of(var)
         template = _template(found) if isinstance(found, Items) else None
@@ -81,8 +85,8 @@ class Look:
             return None
         return found.kind
 
-    def rows(self, var: Var, builder: Builder) -> int | None:
-        found = self._of(var) if self.is_unknown(var, builder) else None
+    def rows(self, var: Var, builder: Builder, known: bool = False) -> int | None:
+        found = self._of(var) if self.is_unknown(var, builder) or known else None
         if not isinstance(found, Array) or not isinstance(found.shape, tuple) or not found.shape:
             return None
         return found.shape[0] if isinstance(found.shape[0], int) else None

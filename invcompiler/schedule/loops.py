@@ -19,7 +19,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import free_vars, leaves, operands
-from invcompiler.schedule.parts import Parts, parts_of
+from invcompiler.schedule.parts import Parts, parts_of, views_of
 from invcompiler.schedule.plan import InvertBranch, InvertLoop, Plan
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def invert(solver: Solver, loop: Loop) -> InvertLoop | None:
     parts = parts_of(loop)
     known = solver.known
     unknown_items = [i for i, (_, tree) in enumerate(parts.items) if not is_known(tree, known)]
-    if any(not isinstance(parts.items[i][1], Var) for i in unknown_items):
+    if not all(_is_sequence(solver, parts, i) for i in unknown_items):
         return None
     unknown_carries = [i for i, tree in enumerate(loop.init) if not is_known(tree, known)]
     if not unknown_items and not unknown_carries:
@@ -54,6 +54,17 @@ def invert(solver: Solver, loop: Loop) -> InvertLoop | None:
         if step is not None:
             return step
     return None
+
+
+def _is_sequence(solver: Solver, parts: Parts, i: int) -> bool:
+    """Whether an item is one of a tuple, a list or an array: of others, their items do not tell what they are."""
+    container = parts.items[i][1]
+    if not isinstance(container, Var) or parts.loop.iterable is None:
+        return False
+    structure = solver.context.structure(container)
+    if structure is not None and structure.kind not in (tuple, list):
+        return False
+    return not list(views_of(parts.loop.iterable))[i]
 
 
 def steady_carries(solver: Solver, parts: Parts) -> tuple[int, ...]:

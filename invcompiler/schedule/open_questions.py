@@ -94,6 +94,8 @@ def _goes_through_something(copied: Opaque) -> bool:
     if any(isinstance(part, _NEVER_FOLLOWED) for part in parts):
         return False
     iterated = [part.iter for part in parts if isinstance(part, ast.For | ast.comprehension)]
+    spread = [part for part in parts if isinstance(part, ast.Dict) and None in part.keys]
+    iterated += [value for part in spread for value in part.values]
     names = {part.id for node in iterated for part in ast.walk(node) if isinstance(part, ast.Name)}
     return any(name in names and next(leaves(tree), None) is not None for name, tree in copied.ins)
 

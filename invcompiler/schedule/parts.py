@@ -62,3 +62,20 @@ def containers_of(iterable: Iter) -> Iterator[Tree]:
             yield from containers_of(iterable.part)
         case Reversed():
             yield from containers_of(iterable.part)
+
+
+def views_of(iterable: Iter) -> Iterator[str]:
+    """Yield, for each item of the loop's body, which view of a dict it is taken from: "" if it is taken from the value itself."""
+    match iterable:
+        case Range():
+            yield ""
+        case Each():
+            yield iterable.view
+        case Zip():
+            for part in iterable.parts:
+                yield from views_of(part)
+        case Enumerate():
+            yield ""
+            yield from views_of(iterable.part)
+        case Reversed():
+            yield from views_of(iterable.part)

@@ -15,7 +15,6 @@ GAPS: dict[str, dict[str, str]] = {
     "structural.pad": {EVERY_LAW: REPEATS},
 }
 
-STRUCTURE = "what the text does to an unknown container waits for its structure"
 ALONE = "the text without shapes is that of real floats, or binds what only the callable knows"
 BATCH = "refused to be safe: the step is not seen to keep examples apart"
 
@@ -23,12 +22,7 @@ BATCH = "refused to be safe: the step is not seen to keep examples apart"
 UNSETTLED: dict[str, dict[str, str]] = {
     "calls.calls_a_method": {"standalone": ALONE},
     "calls.partial_of_array": {"standalone": ALONE},
-    "calls.recursive": {EVERY_LAW: "a function that calls itself"},
     "closures.cell_of_functions": {"standalone": ALONE},
-    "containers.dataclass_replaced": {EVERY_LAW: STRUCTURE},
-    "containers.named_tuple_replaced": {EVERY_LAW: STRUCTURE},
-    "containers.starred": {EVERY_LAW: STRUCTURE},
-    "containers.tree_map_doubling": {EVERY_LAW: STRUCTURE},
     "domains.assumed_interval": {"standalone": ALONE},
     "dtypes.brain_precision": {"standalone": ALONE},
     "dtypes.conjugate": {"standalone": ALONE},

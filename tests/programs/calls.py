@@ -334,3 +334,15 @@ def recursive(x, depth=2):
     if depth == 0:
         return x
     return recursive(jnp.sinh(x), depth - 1)
+
+
+def averages(x):
+    if x.shape[0] == 1:
+        return x
+    a, b = x[0::2], x[1::2]
+    return jnp.concatenate([averages((a + b) / 2), (a - b) / 2])
+
+
+@program(real(8))
+def recursive_over_halves(x):
+    return averages(x)

@@ -194,3 +194,88 @@ def known_in_output(x, w):
 @program({"mean": real(3), "scale": real(3)})
 def dict_of_other_keys(state):
     return {"shift": state["mean"] + jnp.exp(state["scale"]), "rate": 2 * state["scale"]}
+
+
+@program({"mean": A, "scale": B})
+def dict_comprehension(state):
+    return {key: 2 * value for key, value in state.items()}
+
+
+@program({"mean": A, "scale": B})
+def dict_in_a_loop(state):
+    out = {}
+    total = 0.0
+    for key in sorted(state):
+        out[key] = jnp.sinh(state[key]) + total
+        total = total + state[key]
+    return out
+
+
+@program({"mean": A, "scale": B}, example={"mean": A, "scale": B})
+def dict_to_tuple(state):
+    return tuple(jnp.arcsinh(value) for value in state.values())
+
+
+@program({"mean": A, "scale": B, "rest": C})
+def dict_spread(state):
+    return {**state, "mean": state["mean"] * 2 + state.get("scale")}
+
+
+@program(Point(A, B))
+def named_tuple_of_a_comprehension(point):
+    return Point(*[jnp.sinh(part) + 1 for part in point])
+
+
+@program(Point(A, B), example=Point(A, B))
+def named_tuple_as_dict(point):
+    return point._asdict()
+
+
+class Moving(NamedTuple):
+    position: jax.Array
+    momentum: jax.Array
+
+    @property
+    def swapped(self):
+        return Moving(self.momentum, self.position)
+
+    def kicked(self, by):
+        return self._replace(momentum=self.momentum + by * self.position)
+
+
+@program(Moving(A, B))
+def methods_and_properties(state):
+    return state.kicked(0.5).swapped.kicked(2.0)
+
+
+@program([A, B, C])
+def first_and_rest(items):
+    first, *rest = items
+    return [first * 2, *[item + first for item in rest]]
+
+
+@program([A, B, C])
+def slices_of_a_list(items):
+    return [item + 1 for item in items[:1]] + [item * 2 for item in items[1:]]
+
+
+@program([A, B, C])
+def list_changed_in_place(items):
+    items = list(items)
+    items[0], items[-1] = jnp.sinh(items[-1]), items[0]
+    return items
+
+
+@program((A, B), example=(A, B))
+def builtin_sum(pair):
+    return sum(pair), pair[0] - pair[1]
+
+
+def with_offset(x):
+    return 2 * x, 3.0
+
+
+@program(A)
+def helper_that_returns_a_known_part(x):
+    doubled, offset = with_offset(x)
+    return doubled + offset

@@ -412,3 +412,33 @@ def scan_from_the_end_with_a_counter(x, shifts):
         return (x * jnp.exp(shift) + jnp.sin(n), n + 1.0), n * shift
 
     return lax.scan(step, (x, 0.0), shifts, reverse=True)[0][0]
+
+
+@program(real(3), 5)
+def left_early(x, steps):
+    for i in range(steps):
+        if i == 1:
+            continue
+        if i == 3:
+            break
+        x = jnp.sinh(x) + i
+    return x
+
+
+@program(real(3), 5)
+def returned_from(x, steps):
+    for i in range(steps):
+        x = 2 * x + i
+        if i == 1:
+            return x
+    return x
+
+
+@program(real(3, 2))
+def counted_rows(x):
+    return jnp.stack([row * (i + 1.0) for i, row in enumerate(x)])
+
+
+@program([real(2), real(2, seed=1)], [real(2, seed=2), real(2, seed=3)])
+def counted_pairs(items, shifts):
+    return [item * i + shift for i, (item, shift) in enumerate(zip(items, shifts), 1)]
