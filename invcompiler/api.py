@@ -52,7 +52,10 @@ def inverse(
         (a tuple for a tuple of argnums).
       domain: where a recovered argument lives, if `f` is only injective there: an `Interval`, "real", "positive",
         "nonnegative" or "unit", or a pytree prefix of them.
-      numeric: allow iterative code where there is no closed form.
+      numeric: allow iterative code where there is no closed form. Of functions that act element by element it is proven that they are
+        monotone; other systems are taken to be injective (their determinant of one sign), and `x + g(x)` of more than 16 numbers to have
+        a g that contracts. What did not converge, or breaks these assumptions where that is seen, is NaN. Derivatives are
+        those of the implicit function.
       batch_ndims: how many leading axes are independent examples; it matters for log-determinants only.
 
     Raises:

@@ -50,11 +50,17 @@ def _root(emitter: Emitter, step: Numeric, y: Tree) -> Tree:
             options = _bracket(emitter, step)
             return call(emitter.builder, roots.monotone_root, *given, **options)
         case Iteration.RESIDUAL:
-            options = {} if step.sign == 1 else {"sign": Const(step.sign)}
+            options = _probes(step) | ({} if step.sign == 1 else {"sign": Const(step.sign)})
             axes = Const(step.axes)
             return call(emitter.builder, roots.residual_root, *given, axes, **options)
         case Iteration.DENSE:
-            return call(emitter.builder, roots.newton_root, *given, Const(step.axes))
+            axes = Const(step.axes)
+            return call(emitter.builder, roots.newton_root, *given, axes, **_probes(step))
+
+
+def _probes(step: Numeric) -> dict[str, Tree]:
+    """Return that the part is not to be looked at around the solution, where that may be outside of its domain."""
+    return {} if step.interval == REAL else {"probes": Const(0)}
 
 
 def _known(emitter: Emitter, step: Numeric) -> Tree:

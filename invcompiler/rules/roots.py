@@ -1,8 +1,8 @@
 """Iterative solvers that emitted code calls where there is no closed form: their text is copied.
 
-Each solves `f(x, *known) == y` for x. What did not converge is NaN, never another value: the result
-is put into f again at the end. Derivatives are those of the implicit function, by `lax.custom_root`,
-at every order and in both modes.
+Each solves `f(x, *known) == y` for x. What did not converge is NaN, never another value: the
+result is put into f again at the end. Derivatives are those of the implicit function, by
+`lax.custom_root`, at every order and in both modes.
 """
 
 from __future__ import annotations
@@ -108,18 +108,19 @@ def log_abs_det(f, x, known, axes):
     return jnp.linalg.slogdet(jacobian(lambda x: f(x, *known), x, axes))[1]
 
 
-def newton_root(f, y, known, axes):
+def newton_root(f, y, known, axes, probes=16):
     """Return x with f(x, *known) == y, solved in its last `axes` axes at once (None: all), or NaN.
 
     f is taken to be injective. The determinant of its Jacobian then has one sign: NaN where it has
-    not, on the way from y to x and around x. Newton's method with full steps, which ends where each element of f
-    is affine in one more of x; where that does not converge, steps are halved as long as they do
-    not bring f closer to y (Nocedal and Wright, Numerical Optimization, section 11.2).
+    not, on the way from y to x and at some points around x. Newton's method with full steps, which
+    ends if each element of f is affine in one more of x; where that does not converge, steps are
+    halved as long as they do not bring f closer to y (Nocedal and Wright, Numerical Optimization,
+    section 11.2).
     """
 
     def solve(residual, x):
-        free = newton(residual, x, y, axes, False, jnp.isnan(y))
-        damped = newton(residual, x, y, axes, True, jnp.isfinite(free))
+        free = newton(residual, x, y, axes, probes, False, jnp.isnan(y))
+        damped = newton(residual, x, y, axes, probes, True, jnp.isfinite(free))
         return jnp.where(jnp.isfinite(free), free, damped)
 
     def tangent_solve(tangent, b):
@@ -134,7 +135,7 @@ def solved(matrix, b):
     return jnp.linalg.solve(matrix, column).reshape(b.shape)
 
 
-def newton(residual, x, y, axes, is_damped, skip):
+def newton(residual, x, y, axes, probes, is_damped, skip):
     """Return the root of `residual` that Newton's method finds from x, or NaN; not where `skip`."""
     eps = jnp.finfo(x.dtype).eps
     inner = tuple(range(x.ndim - (x.ndim if axes is None else axes), x.ndim))
@@ -170,8 +171,12 @@ def newton(residual, x, y, axes, is_damped, skip):
     reach = (jnp.abs(matrix) @ jnp.abs(x).reshape(*matrix.shape[:-1], 1)).reshape(x.shape)
     is_small = size(r) <= 8 * eps * (size(y) + size(reach))
     is_proper = is_regular(matrix).reshape(sign.shape)
-    for probe in (x, -x, x / 2, 2 * x, jnp.zeros_like(x)):  # f is not injective where it turns over
-        is_proper &= (orientation(probe) == sign) | jnp.isnan(orientation(probe))
+    if probes:  # f is not injective if it turns over anywhere
+        scales = jnp.geomspace(0.1, 10, probes, dtype=x.dtype)
+        away = jax.random.normal(jax.random.key(0), (probes, *x.shape), x.dtype)
+        moved = jax.vmap(jnp.multiply)(scales, away * (1 + jnp.abs(x)))
+        there = jax.vmap(lambda move: orientation(x + move))(moved)
+        is_proper &= jnp.all((there == sign) | jnp.isnan(there), axis=0)
     return jnp.where(is_small & one_sign & is_proper, x, math.nan)
 
 
@@ -185,7 +190,7 @@ def is_regular(matrix):
 # ---- residuals ------------------------------------------------------------------------------------
 
 
-def residual_root(f, y, known, axes, sign=1):
+def residual_root(f, y, known, axes, sign=1, probes=16):
     """Return x with f(x, *known) == y, in its last `axes` axes at once (None: all), or NaN.
 
     `sign * f` is x + g(x), where g contracts in the Euclidean norm: Banach's iteration
@@ -194,7 +199,7 @@ def residual_root(f, y, known, axes, sign=1):
     """
     shape = y.shape[y.ndim - (y.ndim if axes is None else axes) :]
     if axes != 0 and math.prod(shape) <= 16:
-        return newton_root(f, y, known, axes)
+        return newton_root(f, y, known, axes, probes)
 
     def solve(residual, x):
         return contraction_root(residual, x, axes)
@@ -234,7 +239,7 @@ def contraction_root(residual, x, axes):
 
 
 def stretch(residual, x, axes):
-    """Return the spectral norm of the Jacobian of `residual` less the identity, by power iteration."""
+    """Return the spectral norm of the Jacobian of `residual` less 1, by power iteration."""
     tangent = jax.linearize(residual, x)[1]
     cotangent = jax.linear_transpose(tangent, x)
 
