@@ -1,6 +1,7 @@
 """What is known about each function, as tables; importing this package fills them, one family a module."""
 
 from invcompiler.rules import (
+    distributions,
     elementwise,
     indexed,
     linear,
@@ -12,6 +13,7 @@ from invcompiler.rules import (
 )
 
 __all__ = [
+    "distributions",
     "elementwise",
     "indexed",
     "linear",

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 import jax.scipy.special as special
+import jax.scipy.stats
 import numpy as np
 from jax import lax
 
@@ -131,6 +132,12 @@ _OTHERS: dict[Any, list[dict[str, Any]]] = {
     special.boxcox1p: [{"lmbda": 0.5}, {"lmbda": 0.0}, {"lmbda": -1.0}],
     special.log_ndtr: [{"series_order": 3}],
 }
+for _name in ("norm", "logistic", "cauchy", "laplace", "expon", "uniform"):
+    _module = getattr(jax.scipy.stats, _name)
+    for _function in ("cdf", "sf", "ppf", "isf", "logcdf", "logsf"):
+        if hasattr(_module, _function):
+            _located = [{"loc": 0.3, "scale": 1.7}, {"loc": 0, "scale": 0.6}]
+            _OTHERS[getattr(_module, _function)] = _located
 
 
 def elementwise_samples() -> list[Sample]:
