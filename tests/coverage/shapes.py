@@ -167,13 +167,13 @@ def depth_to_space(x):
     return x.reshape(b, 2 * h, 2 * w, c // 4)
 
 
-@ships(real(4, 4), FrEIA="HaarDownsampling")
+@ships(real(4, 4), FrEIA="HaarDownsampling", example=real(4, 4))
 def haar(x):
     a, b, c, d = x[::2, ::2], x[::2, 1::2], x[1::2, ::2], x[1::2, 1::2]
     return jnp.stack([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d]) / 2
 
 
-@ships(real(4, 2, 2), FrEIA="HaarUpsampling")
+@ships(real(4, 2, 2), FrEIA="HaarUpsampling", example=real(4, 2, 2))
 def haar_back(x):
     p, q, r, s = x
     a, b, c, d = p + q + r + s, p - q + r - s, p + q - r - s, p - q - r + s
