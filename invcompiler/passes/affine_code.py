@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from invcompiler.ir.build import tree_key
 from invcompiler.ir.nodes import Apply, Const, Ref, Tree, Var
@@ -32,6 +33,9 @@ def solve_system(emitter: Emitter, step: Collect) -> None:
     scale = _common_scale(emitter, step)
     values = step.values if scale is None else scale.of
     right = [affine.subtract(v, b) for v, b in zip(values, step.offsets, strict=True)]
+    if len(right) > 2 and all(type(c) in (int, float) for row in step.rows for c in row):
+        _solve_numbers(emitter, step, right)
+        return
     determinant = affine.determinant(step.rows)
     for column, var in enumerate(step.solved):
         numerator: Coefficient = 0
@@ -48,6 +52,27 @@ def solve_system(emitter: Emitter, step: Collect) -> None:
             emitter.bind(var, _scaled(emitter, scale, numerator, determinant))
     if emitter.ildj:
         add_determinant(emitter, step)
+
+
+def _solve_numbers(emitter: Emitter, step: Collect, right: list[Coefficient]) -> None:
+    """Apply the inverse of a matrix of numbers, whose entries with one size are taken together."""
+    inverse = np.linalg.inv(np.array(step.rows, float)).round(15)
+    for var, row in zip(step.solved, inverse.tolist(), strict=True):
+        by_size: dict[float, Coefficient] = {}
+        for entry, value in zip(row, right, strict=True):
+            combine = affine.add if entry > 0 else affine.subtract
+            if entry:
+                by_size[abs(entry)] = combine(by_size.get(abs(entry), 0), value)
+        total: Coefficient = 0
+        for size, value in by_size.items():
+            total = affine.add(total, affine.multiply(_plain(size), value))
+        emitter.bind(var, emit(emitter, total))
+    if emitter.ildj:
+        add_determinant(emitter, step)
+
+
+def _plain(number: float) -> float | int:
+    return int(number) if number == int(number) else number
 
 
 def add_determinant(emitter: Emitter, step: Collect) -> None:

@@ -1,8 +1,10 @@
 """What is known about each function, as tables; importing this package fills them, one family a module."""
 
 from invcompiler.rules import (
+    distributions,
     elementwise,
     indexed,
+    interpolation,
     linear,
     nn,
     partition,
@@ -12,8 +14,10 @@ from invcompiler.rules import (
 )
 
 __all__ = [
+    "distributions",
     "elementwise",
     "indexed",
+    "interpolation",
     "linear",
     "nn",
     "partition",

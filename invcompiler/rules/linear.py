@@ -12,8 +12,10 @@ import math
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.fft
 import jax.scipy.linalg
 import numpy as np
+from jax import lax
 
 from invcompiler.ir.nodes import Const
 from invcompiler.rules.conditions import every, nonzero, number_value, rank_is, static_value
@@ -426,3 +428,82 @@ class ifftn:
     condition = every(_all_points, _normed(None, "backward"))
     def inverse(y, axes):       return jnp.fft.fftn(y, axes=axes)
     def log_det(a, axes):       return -a.size / 2 * math.log(points(a.shape, axes))
+
+# ---- cosine transforms: that of norm="ortho" is orthogonal, the plain one has rows of square 2 n, the first 4 n ---
+
+def _of_all(call, facts):
+    if static_value(call.arguments["n"], facts) == (None,):
+        return _second_type(call, facts)
+    return Refusal("with `n=` it crops or pads its operand")
+
+def _second_type(call, facts):
+    return None if static_value(call.arguments["type"], facts) == (2,) else Refusal("`type` is not 2")
+
+@linear(jax.scipy.fft.dct, argument="x", core=None, numbers=Numbers.REAL)
+class dct:
+    condition = every(_of_all, _normed(None, "backward"))
+    def inverse(y, axis):       return jax.scipy.fft.idct(y, axis=axis)
+    def log_det(x, axis):
+        rows = x.size // x.shape[axis]
+        return (rows * (x.shape[axis] + 1) * math.log(2) + x.size * math.log(x.shape[axis])) / 2
+
+@linear(jax.scipy.fft.dct, argument="x", core=None, numbers=Numbers.REAL)
+class dct_orthogonal:
+    condition = every(_of_all, _normed("ortho"))
+    def inverse(y, axis):       return jax.scipy.fft.idct(y, axis=axis, norm="ortho")
+    def log_det():              return 0.0
+
+@linear(jax.scipy.fft.idct, argument="x", core=None, numbers=Numbers.REAL)
+class idct:
+    condition = every(_of_all, _normed(None, "backward"))
+    def inverse(y, axis):       return jax.scipy.fft.dct(y, axis=axis)
+    def log_det(x, axis):
+        rows = x.size // x.shape[axis]
+        return -(rows * (x.shape[axis] + 1) * math.log(2) + x.size * math.log(x.shape[axis])) / 2
+
+@linear(jax.scipy.fft.idct, argument="x", core=None, numbers=Numbers.REAL)
+class idct_orthogonal:
+    condition = every(_of_all, _normed("ortho"))
+    def inverse(y, axis):       return jax.scipy.fft.dct(y, axis=axis, norm="ortho")
+    def log_det():              return 0.0
+
+def _all_of_second_type(call, facts):
+    return _all_points(call, facts) or _second_type(call, facts)
+
+@linear(jax.scipy.fft.dctn, argument="x", core=None, numbers=Numbers.REAL)
+class dctn_orthogonal:
+    condition = every(_all_of_second_type, _normed("ortho"))
+    def inverse(y, axes):       return jax.scipy.fft.idctn(y, axes=axes, norm="ortho")
+    def log_det():              return 0.0
+
+@linear(jax.scipy.fft.idctn, argument="x", core=None, numbers=Numbers.REAL)
+class idctn_orthogonal:
+    condition = every(_all_of_second_type, _normed("ortho"))
+    def inverse(y, axes):       return jax.scipy.fft.dctn(y, axes=axes, norm="ortho")
+    def log_det():              return 0.0
+
+# ---- convolutions with one tap: a matrix for the channels of each pixel --------------------------------------------
+
+def _one_tap(call, facts):
+    shape = facts.shape(call.arguments["rhs"])
+    strides = static_value(call.arguments["window_strides"], facts)
+    padding = static_value(call.arguments["padding"], facts)
+    if shape is not None and any(isinstance(n, int) and n != 1 for n in shape[2:]):
+        return Refusal("its kernel has several taps")
+    if strides is None or any(n != 1 for n in strides[0]) or padding not in (("SAME",), ("VALID",)):
+        return Refusal("it strides or pads")
+    return None if shape is None else _differing_channels(shape)
+
+def _differing_channels(shape):
+    if _differ(shape[0], shape[1]):
+        return Refusal(f"it makes {shape[0]} channels of {shape[1]}", _square_hint)
+    return None
+
+@linear(lax.conv, argument="lhs", core=None)
+class conv_of_one_tap:                                 # of images N C H W, with a kernel O I 1 1
+    condition = _one_tap
+    def inverse(y, rhs):
+        matrix = rhs.reshape(rhs.shape[:2])
+        return jnp.einsum("oi,no...->ni...", jnp.linalg.inv(matrix).T, y)
+    def log_det(lhs, rhs):
+        return lhs.size // rhs.shape[0] * jnp.linalg.slogdet(rhs.reshape(rhs.shape[:2]))[1]

@@ -22,7 +22,7 @@ from invcompiler.schedule.plan import Collect
 if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
 
-_LARGEST_SYSTEM = 3
+_LARGEST_SYSTEM = 4
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,8 +108,11 @@ def is_zero(solver: Solver, tree: Tree) -> bool:
 def ends_with_domain(rule: InverseRule, call: Call, interval: Interval) -> bool:
     """Whether the function has no real value outside of the rule's domain: then there is no branch to choose.
 
-    It is tried at points on both sides of the domain; the logarithm of a negative number is NaN.
+    It is tried at points on both sides of the domain; the logarithm of a negative number is NaN. An end of the domain that does
+    not belong to it is a single point, where the function has a limit if it has a value at all.
     """
+    if Interval(rule.domain.lo, rule.domain.hi).includes(interval):
+        return True
     outside = [x for x in _TRIED if x in interval and x not in rule.domain]
     arguments = {name: literal(tree) for name, tree in call.arguments.items()}
     arguments.pop(rule.argument)

@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 import jax.scipy.special as special
+import jax.scipy.stats
 import numpy as np
 from jax import lax
+from jax.scipy import fft
 
 from invcompiler.assumptions import assume
 from invcompiler.ir.build import as_tree
@@ -109,6 +111,7 @@ def points(domain: registry.Interval, count: int = 7) -> np.ndarray:
     return np.concatenate([inside, lo + (hi - lo) * np.array([1e-3, 1 - 1e-3])])
 
 
+_KNOTS, _VALUES = np.array([-4.0, -1.0, 0.5, 4.0]), np.array([-2.0, -0.5, 0.2, 2.0])
 _OTHERS: dict[Any, list[dict[str, Any]]] = {
     jnp.multiply: [{"x1": 1.7, "x2": -0.3}],
     jnp.add: [{"x1": 1.7, "x2": -0.3}],
@@ -130,7 +133,14 @@ _OTHERS: dict[Any, list[dict[str, Any]]] = {
     special.boxcox: [{"lmbda": 0.5}, {"lmbda": 0.0}, {"lmbda": -1.0}],
     special.boxcox1p: [{"lmbda": 0.5}, {"lmbda": 0.0}, {"lmbda": -1.0}],
     special.log_ndtr: [{"series_order": 3}],
+    jnp.interp: [{"xp": _KNOTS, "fp": _VALUES, "left": None, "right": None, "period": None}],
 }
+for _name in ("norm", "logistic", "cauchy", "laplace", "expon", "uniform"):
+    _module = getattr(jax.scipy.stats, _name)
+    for _function in ("cdf", "sf", "ppf", "isf", "logcdf", "logsf"):
+        if hasattr(_module, _function):
+            _located = [{"loc": 0.3, "scale": 1.7}, {"loc": 0, "scale": 0.6}]
+            _OTHERS[getattr(_module, _function)] = _located
 
 
 def elementwise_samples() -> list[Sample]:
@@ -189,7 +199,8 @@ WHOLE = slice(None)
 
 def written_samples() -> list[Sample]:
     found = []
-    families = (_structural, _partition, _indexed, _linear, _sequences, _unusual)
+    families = (_structural, _partition, _indexed, _linear, _transforms_of_images)
+    families += (_sequences, _unusual)
     for name, x, known, run in [call for family in families for call in family()]:
         for rule in _rules_named(name):
             if rule.fn in (jnp.dot, jnp.fft.fft2, jnp.fft.ifft2) or (
@@ -346,6 +357,26 @@ def _linear():
     yield "ifft_of_real", A23, known, lambda x: jnp.fft.ifft(x)
     for x in (A34, A23):
         yield "rfft", x, known, lambda x: jnp.fft.rfft(x)
+
+
+def _transforms_of_images():
+    for axis in (0, 1, -1):
+        for norm in (None, "ortho"):
+            kind = "" if norm is None else "_orthogonal"
+            known = {"type": 2, "n": None, "axis": axis, "norm": norm}
+            yield f"dct{kind}", A243, known, lambda x, a=axis, n=norm: fft.dct(x, axis=a, norm=n)
+            yield f"idct{kind}", A243, known, lambda x, a=axis, n=norm: fft.idct(x, axis=a, norm=n)
+    known = {"type": 2, "s": None, "axes": (0, 2), "norm": "ortho"}
+    yield "dctn_orthogonal", A243, known, lambda x: fft.dctn(x, axes=(0, 2), norm="ortho")
+    yield "idctn_orthogonal", A243, known, lambda x: fft.idctn(x, axes=(0, 2), norm="ortho")
+    kernel = _square()[:, :, None, None]
+    known = {"rhs": kernel, "window_strides": (1, 1), "padding": "SAME"}
+    yield (
+        "conv_of_one_tap",
+        _array(2, 3, 2, 4),
+        known,
+        lambda x: lax.conv(x, kernel, (1, 1), "SAME"),
+    )
 
 
 def _sequences():

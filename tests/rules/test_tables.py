@@ -138,6 +138,7 @@ def test_structural_rules_move_elements(sample):
 
 # `ndtri` and the like are for float32 and float64 only, and say so.
 SINGLE_OR_DOUBLE = ("ndtr", "ndtri", "log_ndtr", "erfc", "erfcinv")
+SINGLE_OR_DOUBLE += ("norm_cdf", "norm_sf", "norm_ppf", "norm_isf", "norm_logcdf")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
