@@ -38,7 +38,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.passes.adjoint_pairs import has_own_rule, is_library
+from invcompiler.passes.adjoint_pairs import has_own_rule, is_library, run_by
 from invcompiler.passes.avals import Avals, abstract
 from invcompiler.passes.derivative_programs import (
     Subject,
@@ -487,7 +487,7 @@ class TangentMaker(Maker):
     says = "Value and tangent"
 
     def __init__(self, f: Any, argnums: Argnums = 0, **options: Any):
-        super().__init__(f, argnums, **options)
+        super().__init__(run_by(f), argnums, **options)
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         self.signature = inspect.Signature(
             [inspect.Parameter("primals", kind), inspect.Parameter("tangents", kind)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import MethodType
@@ -67,7 +68,7 @@ class ReconstructingMaker(Maker):
         return program_of(function, compiled.rests_on, compiled.relied)
 
     def specialise(self, arguments: dict[str, Any]) -> Program:
-        bound = inspect.BoundArguments(self.signature, arguments)  # type: ignore[arg-type]
+        bound = inspect.BoundArguments(self.signature, OrderedDict(arguments))
         compiled = self.compiled(bound.args, bound.kwargs)
         program = self._program_of(compiled)
         self.captures.update({place_of(c): c for c in compiled.differentiated})
@@ -99,6 +100,7 @@ class Reversible:
 
     __invcompiler_transparent__ = True  # calling it is calling `__wrapped__`
     __invcompiler_own_adjoint__ = True  # differentiating it is not
+    __wrapped__: Callable[..., Any]
 
     def __init__(self, f: Callable[..., Any], argnums: Argnums, **options: Any):
         self._argnums = argnums
@@ -171,7 +173,7 @@ class _Places:
         groups = [*args, *kwargs.values(), *(captured[place_of(c)] for c in captures)]
         found: dict[int, Any] = {}
         for group, bar in zip(groups, bars, strict=True):
-            leaves, structure = jax.tree.flatten(group)
+            leaves, structure = jax.tree_util.tree_flatten(group)
             found.update(zip(leaves, structure.flatten_up_to(bar), strict=True))
         return [_like(found.get(n), aval) for n, aval in zip(self.traced, avals, strict=True)]
 
@@ -236,6 +238,8 @@ def reversible(
       tolerance: how far the recovered arguments may be off, relative to their largest element, before the gradient is NaN and a
         RuntimeWarning says so; for this they are kept too. None compares nothing, and keeps nothing.
       store_every: keep every so-manieth state of a loop, which bounds the drift by as many steps.
+      exact: make additive updates (`x + net(...)`) reversible bit for bit. What is added is rounded to multiples of 2**-16 (float32),
+        and the input too; that is exact as long as values stay below 256. Gradients pass through the rounding.
 
     Raises:
       TypeError, ValueError: an argument makes no sense.
@@ -244,7 +248,10 @@ def reversible(
         raise TypeError(f"expected a function, got {type(f).__name__}: {f!r}")
     _check_tolerance(tolerance)
     _check_store(store_every)
-    return Reversible(f, argnums, tolerance=tolerance, store_every=store_every)
+    if not isinstance(exact, bool):
+        raise TypeError(f"`exact` must be a bool, got {exact!r}")
+    options = {"tolerance": tolerance, "store_every": store_every, "exact": exact}
+    return Reversible(f, argnums, **options)
 
 
 def _check_tolerance(tolerance: Any) -> None:

@@ -29,7 +29,8 @@ from invcompiler.schedule.keeping import is_trusted, solve_keeping
 class Reversal:
     """What is asked for: which parameters are recovered, and which have cotangents (None: all, and what is captured).
 
-    What cannot be recovered is kept, if `keeping`; otherwise it is refused. Every `store_every`-th state of a loop is kept. With a `tolerance` the recovered parameters are kept, and
+    What cannot be recovered is kept, if `keeping`; otherwise it is refused. Every `store_every`-th state of a loop is kept. What is added
+    is rounded to a grid on which sums are `exact`. With a `tolerance` the recovered parameters are kept, and
     compared with what is recovered.
     """
 
@@ -39,6 +40,7 @@ class Reversal:
     keeping: bool = True
     tolerance: float | None = None
     store_every: int | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +106,8 @@ class _Work:
     def compiled(self, plan: FunctionPlan, avals: Avals, given: Sequence[Var]) -> Compiled:
         asked = self.asked
         inverter = Inverter(Product(inverse=True), finished)
-        retracer = Retracer(inverter, asked.tolerance is not None, asked.store_every)
+        checks = asked.tolerance is not None
+        retracer = Retracer(inverter, checks, asked.store_every, asked.exact)
         captured = [entry for entry in plan.function.captures if holds_arrays(entry[1])]
         if asked.chosen is None:
             chosen = [*given, *(var for var, _ in captured)]
@@ -138,7 +141,11 @@ def choices(count: int, preferred: Sequence[int]) -> Iterator[tuple[int, ...]]:
     others = [number for number in range(count) if number not in preferred]
     for pool in (list(preferred), [*preferred, *others]):
         for size in range(len(pool), 0, -1):
-            yield from sorted(itertools.combinations(sorted(pool), size), reverse=True)
+            if len(pool) <= _MANY or size in (1, 2, len(pool)):
+                yield from sorted(itertools.combinations(sorted(pool), size), reverse=True)
+
+
+_MANY = 4  # parameters, of which not all subsets are tried
 
 
 __all__ = ["Compiled", "Reversal", "choices", "compile_for", "compile_generic"]

@@ -419,6 +419,13 @@ def has_own_rule(fn: Any) -> bool:
     return False
 
 
+def run_by(fn: Any) -> Any:
+    """Return what a function that states how it is gone back through does: forward mode is that of this."""
+    while getattr(type(fn), "__invcompiler_own_adjoint__", False):
+        fn = fn.__wrapped__
+    return fn
+
+
 _CHECKPOINT = jax.checkpoint(lambda x: x).__code__
 
 
@@ -449,5 +456,6 @@ __all__ = [
     "positional",
     "readable",
     "reads_same",
+    "run_by",
     "runs_of",
 ]

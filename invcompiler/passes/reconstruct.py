@@ -29,10 +29,11 @@ from invcompiler.passes.cotangents import Cotangents
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.emission import Emission, reference
 from invcompiler.passes.invert import Emitter, Inverter
+from invcompiler.passes.reconstruct_exact import ON_GRID, added_by, rounded, updates
 from invcompiler.rules.reversible_helpers import drift
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.loops import forward_closure
-from invcompiler.schedule.plan import CallInverse, InvertLoop, Plan, Step
+from invcompiler.schedule.plan import CallInverse, InvertLoop, Isolate, Plan, Step
 from invcompiler.schedule.sides import sides
 
 Fused = CallInverse | InvertLoop
@@ -73,6 +74,7 @@ class Trace(Walk):
     fuse: Callable[[Trace, Fused], Any] = lambda trace, step: None
     fences: bool = True
     sides: frozenset[Equation] = frozenset()
+    exact: bool = False
     recovered: dict[Var, Tree] = field(default_factory=dict)
     written: dict[Var, Equation] = field(default_factory=dict)
     stacks: list[Var] = field(default_factory=list)
@@ -106,6 +108,9 @@ class Trace(Walk):
         parts = (self.replaced.get(equation, (equation,)) for equation in block.equations)
         return tuple(equation for part in parts for equation in part)
 
+    def is_changed(self, block: Block) -> bool:
+        return any(equation in self.replaced for equation in block.equations)
+
     def within(self, fused: Mapping[Equation, Fused]) -> Trace:
         """Return the walk over the body of a loop in this block, which needs no fences of its own."""
         return Trace(
@@ -120,6 +125,7 @@ class Trace(Walk):
             fused=fused,
             fuse=self.fuse,
             fences=False,
+            exact=self.exact,
         )
 
 
@@ -136,9 +142,10 @@ class Reconstructor(Emitter):
         parent: Reconstructor | None = None,
     ):
         super().__init__(inverter, plan, inverter.product, parent)
-        self.builder = builder
+        self.builder: Emission = builder
         self.trace = trace
         self.lost = frozenset(lost)
+        self.exact = False  # what is added is on the grid
         self.anchored: list[tuple[Tree, Tree]] = []  # what was undone, and what it is known to be
 
     def nested(self) -> Reconstructor:
@@ -153,6 +160,14 @@ class Reconstructor(Emitter):
                     self.bind(var, trace.recovered[var])
                 return
         super().step(step)
+
+    def isolate(self, step: Isolate) -> None:
+        added = added_by(step) if self.exact else None
+        if added is not None:
+            value = Var()
+            self.values[value] = self.builder.apply(ON_GRID, (self.value(added[1]),))
+            step = rounded(step, value)
+        super().isolate(step)
 
     def forward(self, equation: Equation) -> None:
         if self.trace is None:
@@ -217,12 +232,16 @@ def retrace(
     that are asked for. Equations that cannot be gone through in one go are added to `apart`, with the reason.
     """
     context = walk({}).plan.context
-    every = {step.equation: step for step in steps.steps if isinstance(step, Fused)}
+    every: dict[Equation, Fused] = {
+        step.equation: step for step in steps.steps if isinstance(step, Fused)
+    }
     beside = sides(block, steps, context)
     every.update(beside)
     while True:
         trace = walk({equation: step for equation, step in every.items() if equation not in apart})
         trace.sides = frozenset(beside)
+        if trace.exact:
+            trace.replaced.update(updates(steps))
         try:
             return _retraced(block, steps, trace, emitter, seed, wanted)
         except Apart as found:

@@ -59,7 +59,7 @@ class Undoing:
 
     It takes the value, the parameters `given` (by their number), what is kept, captures, and the cotangent; it returns the
     parameters that the plan recovers, then the cotangents of the parameters `returned`. `forward` returns what is kept behind
-    the value; it is None if that is nothing. If it `measures`, the last thing that `back` returns is how far values within it are off.
+    the value, if the call `keeps` anything; it is None if the function itself will do. If it `measures`, the last thing that `back` returns is how far values within it are off.
     """
 
     forward: Function | None
@@ -69,6 +69,7 @@ class Undoing:
     captures: tuple[Var, ...]
     returned: tuple[int, ...]
     measures: bool
+    keeps: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,7 @@ class Retracer:
     inverter: Inverter
     checks: bool = True  # compare what is undone with what it is known to be
     store_every: int | None = None  # keep every so-manieth state of a loop
+    exact: bool = False  # what is added is rounded to a grid
     looping: int = 0  # how many loops are being gone back through
     pairs: Pairs = field(default_factory=Pairs)
     apart: dict[Equation, str] = field(default_factory=dict)
@@ -107,6 +109,7 @@ class Retracer:
     ) -> Reconstructor:
         made = Reconstructor(self.inverter, plan, builder, trace, lost)
         made.wishes = self.wishes
+        made.exact = self.exact
         return made
 
     def fuse(self, trace: Trace, step: Fused) -> Pullback | None:
@@ -152,6 +155,7 @@ class Retracer:
                 fused=fused,
                 fuse=self.fuse,
                 fences=chained,
+                exact=self.exact,
             )
 
         def opened(trace: Trace) -> Reconstructor:
@@ -261,10 +265,14 @@ class Retracer:
         """Let the call forward return what is kept beside its value."""
         if undoing.forward is None:
             return ()
-        pair, kept = Var(), Var("residuals")
         forward = Ref(undoing.forward, undoing.forward.name)
+        args = (*operands, *undoing.forward_captures)
+        if not undoing.keeps:
+            trace.replaced[call] = (Apply(call.out, forward, args, (), call.span),)
+            return ()
+        pair, kept = Var(), Var("residuals")
         trace.replaced[call] = (
-            Apply(pair, forward, (*operands, *undoing.forward_captures), (), call.span),
+            Apply(pair, forward, args, (), call.span),
             Apply(call.out, GETITEM, (pair, Const(0)), (), call.span, 2),
             Apply(kept, GETITEM, (pair, Const(1)), (), call.span, 2),
         )
@@ -312,7 +320,10 @@ class Retracer:
         returned = tuple(n for n, b in zip(active, back.bars, strict=True) if b != ZERO)
         bars = tuple(b for b in back.bars if b != ZERO)
         renamed = {var: self.pairs.captured(var, capture) for var, capture in function.captures}
-        rename = lambda var: renamed.get(var, var)
+
+        def rename(var: Var) -> Tree:
+            return renamed.get(var, var)
+
         worst = Emission(avals)
         drifts = back.drifts[:1]
         for other in back.drifts[1:]:
@@ -335,16 +346,20 @@ class Retracer:
             handed = (whole,)
         args = (back.value, *(params[n] for n in given), *handed, *used, back.bar)
         made = self.named(f"{name}_bwd", args, body, function, back.trace)
-        forward, forward_used = None, ()
-        if handed:
+        forward: Function | None = None
+        forward_used: tuple[Var, ...] = ()
+        if handed or back.trace.is_changed(function.body):
             kept = tuple(back.kept.values())
             packed: Tree = kept[0] if len(kept) == 1 else Display(tuple, kept)
-            result = Display(tuple, (function.body.result, packed))
+            result = function.body.result
+            result = Display(tuple, (result, packed)) if handed else result
             block = map_block(rename, Block((), back.trace.forwards(function.body), result))
             forward_used = tuple(v for v in free_vars(block) if v in renamed.values())
             every = (*params, *forward_used)
             forward = self.named(f"{name}_fwd", every, block, function, back.trace)
-        return Undoing(forward, forward_used, made, given, used, returned, bool(drifts))
+        return Undoing(
+            forward, forward_used, made, given, used, returned, bool(drifts), bool(handed)
+        )
 
 
 def _alike(one: Undoing, other: Undoing) -> bool:

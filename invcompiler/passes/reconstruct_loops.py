@@ -25,7 +25,7 @@ from invcompiler.passes.activity import item_trees
 from invcompiler.passes.adjoint import Pullback
 from invcompiler.passes.cotangents import ZERO, Cotangents
 from invcompiler.passes.emission import Emission
-from invcompiler.passes.ops import call, tuple_of
+from invcompiler.passes.ops import call
 from invcompiler.passes.reconstruct import (
     Apart,
     Lost,
@@ -36,7 +36,7 @@ from invcompiler.passes.reconstruct import (
     fence_vars,
     retrace,
 )
-from invcompiler.passes.reconstruct_stores import Store
+from invcompiler.passes.reconstruct_stores import Store, one_or_tuple
 from invcompiler.passes.residuals import described
 from invcompiler.rules.reversible_helpers import drift
 from invcompiler.schedule.context import Context
@@ -96,6 +96,7 @@ def _pull(retracer: Retracer, trace: Trace, step: InvertLoop, cots: Cotangents) 
     sources = item_trees(loop)
     for number, rows in zip(bars.items, gathered, strict=True):
         tree = sources[number - n]
+        assert isinstance(rows, Var)
         cots.give(tree, adjoint_loops.regrouped(emit, loop, tree, number - n, rows, True))
 
 
@@ -153,9 +154,9 @@ class _Writing:
         ends, number = invert_loops.close_carries(writer, parts, step), None
         self.store = self._store()
         if self.store is not None:
-            undone = tuple_of(ends)
+            undone = one_or_tuple(ends)
             ends, number = self.store.back(writer.builder, ends)
-            inner.drifts.append(call(writer.builder, drift, undone, tuple_of(ends)))
+            inner.drifts.append(call(writer.builder, drift, undone, one_or_tuple(ends)))
         new = [*ends, *inner.results[:n]]
         worst = self._worst(inner)
         items = [*(writer.value(parts.items[i][0]) for i, _ in step.items), *inner.results[n:]]
@@ -166,11 +167,12 @@ class _Writing:
         start = [self.outer.value(invert_loops.start_of(parts, step, i)) for i in step.carried]
         carries = [*self.carries, *self.bars.params]
         init = [*start, *bars]
-        if self.store is not None and self.store.item is not None:
-            whole = invert_loops.in_order(parts, self.store.whole)
-            sources.append(invert_loops.Source(whole, (self.store.item,)))
-        if number is not None:
-            carries, init = [*carries, self.store.count], [*init, Const(self.store.steps)]
+        store = self.store
+        if store is not None and store.item is not None:
+            whole = invert_loops.in_order(parts, store.whole)
+            sources.append(invert_loops.Source(whole, (store.item,)))
+        if store is not None and store.count is not None and number is not None:
+            carries, init = [*carries, store.count], [*init, Const(store.steps)]
             new = [*new, number]
         if worst is not None:
             carries, init, new = [*carries, worst[0]], [*init, Const(0.0)], [*new, worst[1]]
@@ -261,14 +263,10 @@ class _Writing:
     def _hand_over(self, trace: Trace) -> None:
         """Let the loop forward collect what its body keeps."""
         loop = self.step.equation
-        equations = trace.forwards(loop.body)
-        same = len(equations) == len(loop.body.equations) and all(
-            one is other for one, other in zip(equations, loop.body.equations, strict=False)
-        )
-        if not self.kept and self.store is None and same:
+        if not self.kept and self.store is None and not trace.is_changed(loop.body):
             return
         before, after = Emission(self.emit.avals), Emission(self.emit.avals)
-        whole = replace(loop, body=replace(loop.body, equations=equations))
+        whole = replace(loop, body=replace(loop.body, equations=trace.forwards(loop.body)))
         if self.store is not None:
             whole = self.store.forward(whole, before, after)
             self.trace.stacks.append(self.store.whole)

@@ -18,11 +18,23 @@ from typing import Any
 import jax
 
 from invcompiler.errors import UnsupportedSyntaxError
-from invcompiler.ir.nodes import Block, Const, Display, Each, Iter, Loop, LoopKind, Range, Tree, Var
+from invcompiler.ir.nodes import (
+    Apply,
+    Block,
+    Const,
+    Display,
+    Each,
+    Iter,
+    Loop,
+    LoopKind,
+    Range,
+    Tree,
+    Var,
+)
 from invcompiler.ir.nodes import Reversed as FromTheEnd
 from invcompiler.passes import adjoint_loops
 from invcompiler.passes.emission import Emission
-from invcompiler.passes.ops import call, tuple_of
+from invcompiler.passes.ops import call, ref, tuple_of
 from invcompiler.rules.reversible_helpers import every_kth, latest, restored, room, stored
 from invcompiler.schedule.parts import Parts
 
@@ -66,11 +78,13 @@ class Store:
         assert self.count is not None
         rows = -(-self.steps // self.every)
         starts = [loop.init[i] for i in self.carried]
-        space = before.call(room, _one(starts), Const(rows))
+        space = before.call(room, one_or_tuple(starts), Const(rows))
         inner = Emission(before.avals)
         kept, number = Var(self.whole.name), Var(self.count.name)
         row = inner.call(operator.floordiv, number, Const(self.every))
-        new = inner.call(stored, kept, _one([self.parts.carries[i] for i in self.carried]), row)
+        new = inner.call(
+            stored, kept, one_or_tuple([self.parts.carries[i] for i in self.carried]), row
+        )
         after_this = inner.call(operator.add, number, Const(1))
         n = len(loop.init)
         items = loop.body.result.items  # type: ignore[union-attr]
@@ -82,16 +96,10 @@ class Store:
 
     def _listed(self, loop: Loop, after: Emission) -> Loop:
         every = Var(adjoint_loops.plural(self.parts.carries[self.carried[0]].name))
-        states = _one([self.parts.carries[i] for i in self.carried])
+        states = one_or_tuple([self.parts.carries[i] for i in self.carried])
         items = loop.body.result.items  # type: ignore[union-attr]
         result = Display(tuple, (*items, states))
-        kept = after.call(every_kth, every, Const(self.every))
-        for equation in after.equations:
-            if kept in equation.outs:
-                after.equations[after.equations.index(equation)] = replace(
-                    equation,
-                    out=self.whole,  # type: ignore[call-arg]
-                )
+        after.add(Apply(self.whole, ref(every_kth), (every, Const(self.every)), (), loop.span))
         return replace(loop, outs=(*loop.outs, every), body=replace(loop.body, result=result))
 
     # ---- back -----------------------------------------------------------------------------------
@@ -99,15 +107,15 @@ class Store:
     def back(self, emit: Any, ends: Sequence[Tree]) -> tuple[list[Tree], Tree | None]:
         """Return the states with those that were kept in place, and the count of this step."""
         if self.item is not None:
-            found = call(emit, latest, _one(ends), self.item)
+            found = call(emit, latest, one_or_tuple(ends), self.item)
             return _parts_of(emit, found, len(ends)), None
         assert self.count is not None
         number = call(emit, operator.sub, self.count, Const(1))
-        found = call(emit, restored, _one(ends), self.whole, number, Const(self.every))
+        found = call(emit, restored, one_or_tuple(ends), self.whole, number, Const(self.every))
         return _parts_of(emit, found, len(ends)), number
 
 
-def _one(trees: Sequence[Tree]) -> Tree:
+def one_or_tuple(trees: Sequence[Tree]) -> Tree:
     return trees[0] if len(trees) == 1 else tuple_of(trees)
 
 
@@ -144,4 +152,4 @@ def _count(*bounds: Any) -> int | None:
     return len(range(*bounds)) if all(isinstance(b, int) for b in bounds) else None
 
 
-__all__ = ["Store"]
+__all__ = ["Store", "one_or_tuple"]

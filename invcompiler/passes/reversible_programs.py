@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import jax
+
 from invcompiler.ir.nodes import Block, Const, Display, Function, Tree, Var
 from invcompiler.ir.walk import free_vars, map_block
 from invcompiler.passes.avals import Avals
 from invcompiler.passes.derivative_programs import calling
-from invcompiler.passes.emission import Emission
+from invcompiler.passes.emission import Emission, reference
 from invcompiler.passes.reconstruct_calls import Retracer
+from invcompiler.passes.reconstruct_exact import ON_GRID
 from invcompiler.passes.simplify import simplify
 from invcompiler.rules.reversible_helpers import checked, drift
 from invcompiler.schedule.functions import FunctionPlan
@@ -53,8 +56,8 @@ def reconstructing_pair(
     emit.equations.extend(back.block.equations)
     result: Tree = back.bars[0] if single else Display(tuple, back.bars)
     undone = tuple(var for var in plan.unknown if var not in plan.plan.kept)
-    originals = dict.fromkeys(undone) if tolerance is not None else {}
-    originals = {var: Var(f"{var.name}_kept") for var in originals}
+    compared = undone if tolerance is not None else ()
+    originals = {var: Var(f"{var.name}_kept") for var in compared}
     if tolerance is not None:
         drifts = list(back.drifts)
         if originals:
@@ -70,7 +73,7 @@ def reconstructing_pair(
     known += [var for var, _ in retracer.pairs.captures.values()]
     known += [var for var, _ in function.captures if var not in known]
     params = tuple(var for var in known if var in free)
-    residuals = (back.value, *params, *back.kept, *originals.values())
+    residuals: tuple[Var, ...] = (back.value, *params, *back.kept, *originals.values())
     source = Var("residuals")
     inner = Emission(avals)
     items = inner.items(source, len(residuals), [var.name for var in residuals])
@@ -83,12 +86,22 @@ def reconstructing_pair(
     value = Display(tuple, (function.body.result, Display(tuple, trees)))
     equations = back.trace.forwards(function.body)
     forward = Block(tuple(p.var for p in function.params), equations, value)
+    if retracer.exact:
+        forward = _started_on_grid(forward, plan.unknown)
     captured = dict(retracer.pairs.captures.values())
     captured.update(function.captures)
     read = set(free_vars(forward))
     captures = tuple((var, c) for var, c in captured.items() if var in read)
     made = replace(function, name=f"{name}_fwd", body=forward, captures=captures)
     return simplify(made), backward
+
+
+def _started_on_grid(block: Block, unknown: Sequence[Var]) -> Block:
+    """Return the block forward with what is recovered rounded to the grid where it starts."""
+    emit = Emission(Avals())
+    start = {var: emit.apply(reference(jax.tree.map), (ON_GRID, var)) for var in unknown}
+    inside = map_block(lambda var: start.get(var, var), replace(block, params=()))
+    return Block(block.params, (*emit.equations, *inside.equations), inside.result)
 
 
 __all__ = ["reconstructing_pair", "reconstructing_program"]

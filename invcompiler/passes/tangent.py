@@ -46,7 +46,7 @@ from invcompiler.passes.activity import item_trees, useful, varying
 from invcompiler.passes.adjoint import called, local_pullbacks
 from invcompiler.passes.adjoint_calls import applies, canonical_call, is_alone, projected
 from invcompiler.passes.adjoint_loops import view
-from invcompiler.passes.adjoint_pairs import callee, positional, reads_same, runs_of
+from invcompiler.passes.adjoint_pairs import callee, positional, reads_same, run_by, runs_of
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, has_star, shape_tree
@@ -341,6 +341,9 @@ class Twins:
 
 
 def _twin(walk: Forward, equation: Apply) -> bool:
+    if isinstance(equation.fn, Ref) and run_by(equation.fn.value) is not equation.fn.value:
+        plain = run_by(equation.fn.value)
+        equation = replace(equation, fn=Ref(plain, equation.fn.spelling, equation.fn.root))
     function = callee(equation, walk.emit)
     if function is None:
         return False

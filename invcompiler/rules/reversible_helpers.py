@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 def drift(found, kept):
     """Return the largest deviation of an element of `found` from `kept`, relative to the largest element of that."""
-    deviation, scale = 0.0, 0.0
+    deviation = scale = jnp.zeros(())
     for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(kept)):
         if jnp.issubdtype(jnp.result_type(y), jnp.inexact) and jnp.size(y):
             deviation = jnp.maximum(deviation, jnp.max(jnp.abs(x - y)))
@@ -71,4 +71,23 @@ def restored(x, kept, i, k):
     return jax.tree.map(lambda x, kept: jnp.where((i + 1) % k == 0, kept[i // k], x), x, kept)
 
 
-__all__ = ["checked", "drift", "every_kth", "latest", "restored", "room", "stored", "warn_of_drift"]
+def on_grid(t):
+    """Return `t` rounded to multiples of a power of two: sums of such are exact while they are below 256 (in float32)."""
+    if not jnp.issubdtype(jnp.result_type(t), jnp.inexact):
+        return t
+    digits = jnp.finfo(jnp.result_type(t)).nmant + 1
+    scale = 2.0 ** (digits - min(8, digits // 3))
+    return jnp.round(t * scale) / scale
+
+
+__all__ = [
+    "checked",
+    "drift",
+    "every_kth",
+    "latest",
+    "on_grid",
+    "restored",
+    "room",
+    "stored",
+    "warn_of_drift",
+]

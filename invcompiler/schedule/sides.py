@@ -25,7 +25,7 @@ def sides(block: Block, plan: Plan, context: Context) -> dict[Equation, CallInve
     for equation in block.equations:
         if equation in done or context.tainted.isdisjoint(equation.outs):
             continue
-        step = None
+        step: CallInverse | InvertLoop | None = None
         if isinstance(equation, Loop):
             step = _loop(block, equation, context)
         elif isinstance(equation, Apply) and context.call(equation) is None:
@@ -44,6 +44,7 @@ def _is_worth_it(step: CallInverse | InvertLoop) -> bool:
 
 def _steps_of(step: Step) -> Iterator[Step]:
     yield step
+    plan: Plan | None
     if isinstance(step, InvertLoop):
         plan = step.plan
     elif isinstance(step, CallInverse):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 
@@ -36,13 +37,12 @@ def program(*args: Any, argnums: int | tuple[int, ...] = 0, keeps: bool = False)
     return note
 
 
-def normal(seed: int, *shape: int, scale: float = 1.0) -> jax.Array:
-    with jax.enable_x64(True):
-        return scale * jax.random.normal(jax.random.key(seed), shape, jnp.float64)
+def normal(seed: int, *shape: int, scale: float = 1.0) -> np.ndarray:
+    return scale * np.random.default_rng(seed).normal(size=shape)
 
 
 def stacked(layers: list) -> Any:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *layers)
 
 
 def net_params(seed: int, n: int = 2, out: int = 4, hidden: int = 8) -> dict:
@@ -88,7 +88,7 @@ def sigmoid_coupling(params, x):
     return jnp.concatenate([b, a], axis=-1)
 
 
-@program(LAYERS[0], X, jnp.array([1.0, 0.0, 1.0, 0.0]), argnums=1)
+@program(LAYERS[0], X, np.array([1.0, 0.0, 1.0, 0.0]), argnums=1)
 def masked_coupling(params, x, mask):
     h = jnp.tanh((x * mask)[..., ::2] @ params["w1"])
     s = h @ params["w2"]
@@ -437,7 +437,7 @@ def scanned_log_det(params, x):
     return x, log_det
 
 
-@program(X, jnp.exp(normal(11, 4)))
+@program(X, np.exp(normal(11, 4)))
 def elementwise_chain(x, scale):
     return jnp.log1p(jnp.exp(jnp.arcsinh(x * scale))) / scale
 
@@ -489,7 +489,7 @@ def branch_on_a_flag(params, x, flip):
     return x
 
 
-@program(LAYERS[0], X, jnp.array(0.3), argnums=1)
+@program(LAYERS[0], X, np.array(0.3), argnums=1)
 def branch_at_run_time(params, x, t):
     return lax.cond(t > 0, lambda x: affine_coupling(params, x), lambda x: x * 2.0 + t, x)
 
@@ -542,7 +542,7 @@ def mixed_layers(params, weights, x):
 
 @program(
     stacked(HALVES),
-    jnp.stack([normal(60, 4, 4), normal(61, 4, 4), normal(62, 4, 4)]),
+    np.stack([normal(60, 4, 4), normal(61, 4, 4), normal(62, 4, 4)]),
     X,
     argnums=2,
     keeps=True,
