@@ -5,6 +5,7 @@ An injective function of connected arguments keeps orientation: its determinant 
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -38,7 +39,7 @@ def is_refuted(function: Function, shape: tuple[int, ...] | None, domain: Interv
         if math.prod(tried) > _LARGEST or 0 in tried:
             continue
         try:
-            found = run_now(lambda tried=tried: _signs(function, _points(tried, domain)))
+            found = run_now(functools.partial(_signs, function, _points(tried, domain)))
         except _REFUTATIONS:
             continue
         if found:
