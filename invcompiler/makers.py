@@ -258,7 +258,7 @@ class InverseMaker:
     def _compiles(self, facts: Facts) -> bool:
         try:
             self._compile(facts)
-        except InvcompilerError:
+        except (InvcompilerError, *REFUTATIONS):  # a rule of the user's is run on what is not his
             return False
         return True
 

@@ -15,6 +15,7 @@ from jax import lax
 from jax.scipy import fft
 
 from invcompiler.assumptions import assume
+from invcompiler.debugging import adjoint_block, debug_cotangent
 from invcompiler.ir.build import as_tree
 from invcompiler.ir.nodes import Const, Display, Ref, Var
 from invcompiler.rules import canonical, registry
@@ -257,6 +258,8 @@ def _structural():
     yield "permuted_axis", A23, {"index": (WHOLE, P3)}, lambda x: x[:, P3]
     yield "asarray", A23, {}, jnp.asarray
     yield "real", A23, {}, jnp.real
+    yield "debug_cotangent_is_the_identity", A23, {"fn": print}, lambda x: debug_cotangent(x, print)
+    yield "adjoint_block_is_the_identity", A23, {"block": print}, lambda x: adjoint_block(x, print)
     yield "assume_is_the_identity", A23, {"domain": "real"}, lambda x: assume(x, "real")
     yield "cast", A23, {"dtype": jnp.float64}, lambda x: x.astype(jnp.float64)
     yield "cast", np.float32(A23), {"dtype": jnp.float64}, lambda x: x.astype(jnp.float64)
