@@ -258,7 +258,7 @@ class InverseMaker:
     def _compiles(self, facts: Facts) -> bool:
         try:
             self._compile(facts)
-        except InvcompilerError:
+        except (InvcompilerError, *REFUTATIONS):  # a stated rule may not take such arguments either
             return False
         return True
 
