@@ -258,7 +258,7 @@ class InverseMaker:
     def _compiles(self, facts: Facts) -> bool:
         try:
             self._compile(facts)
-        except (InvcompilerError, *REFUTATIONS):  # a rule of the user's is run on what is not his
+        except (InvcompilerError, *REFUTATIONS):  # a stated rule may not take such arguments either
             return False
         return True
 

@@ -213,3 +213,21 @@ def test_invertible_on_top():
 
     f.__wrapped__.def_inverse_unary(lambda y: y * 2.0)
     assert f.inverse(3.0) == inv.inverse(lambda x: f(x))(3.0) == 6.0
+
+
+def test_reconstructing_gradients_use_the_rule():
+    @inv.custom_inverse
+    def doubled(x):
+        return x + jnp.abs(x) * 0.5
+
+    doubled.def_inverse_unary(lambda y: jnp.where(y > 0, y / 1.5, y * 2.0))
+
+    def loss(w, x):
+        for _ in range(3):
+            x = doubled(x * jnp.exp(w))
+        return x
+
+    x = jnp.array([0.3, -1.2])
+    reversible = inv.reversible(loss, 1)
+    found = jax.grad(lambda w: reversible(w, x).sum())(0.1)
+    np.testing.assert_allclose(found, jax.grad(lambda w: loss(w, x).sum())(0.1), rtol=1e-5)
