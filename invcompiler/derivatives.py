@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from invcompiler.errors import InvcompilerError
-from invcompiler.frontend import is_current, read
+from invcompiler.frontend import is_current, is_jitted, read
 from invcompiler.generated import Generated, Program, is_traced, place_of, program_of
 from invcompiler.ir.build import as_tree
 from invcompiler.ir.nodes import (
@@ -313,6 +313,10 @@ class Maker:
 
     def holds(self, program: Program) -> bool:
         return all(map(is_current, program.rests_on))
+
+    @property
+    def sorts_dicts(self) -> bool:
+        return is_jitted(unwrapped(self.target.f))
 
     def can_jit(self, program: Program) -> bool:
         return program not in self.concrete

@@ -25,6 +25,7 @@ from invcompiler.backend.load import annotate, load
 from invcompiler.backend.render import render
 from invcompiler.backend.text import Header, Text
 from invcompiler.errors import InvcompilerError, InversionError, NonInvertibleError
+from invcompiler.ir.dict_order import in_order, order_of
 from invcompiler.ir.nodes import Capture, Function
 from invcompiler.sources import SOURCES
 
@@ -95,11 +96,12 @@ class _Unwritten(Exception):
 class _Entry:
     """The jitted code of all signatures of one structure. It takes the traced leaves of the arguments and of what is captured."""
 
-    def __init__(self, name: str, leaves: list, treedef: Any):
+    def __init__(self, name: str, leaves: list, treedef: Any, order: Hashable):
         self.programs: list[Program] = []  # what was traced so far
         self._frozen = [None if is_traced(leaf) else leaf for leaf in leaves]
         self._places = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
         self._treedef = treedef
+        self._order = order
         self._next = threading.local()
         body = functools.partial(self._traced)
         body.__name__ = body.__qualname__ = name  # type: ignore[attr-defined]
@@ -120,7 +122,8 @@ class _Entry:
         filled = list(self._frozen)
         for place, value in zip(self._places, traced, strict=True):
             filled[place] = value
-        args, kwargs, captured = jax.tree.unflatten(self._treedef, filled)
+        values = jax.tree.unflatten(self._treedef, filled)
+        args, kwargs, captured = in_order(values, self._order)
         bound = {name: captured[place_of(capture)] for name, capture in program.text.captures}
         self.programs.append(program)
         return program.main(*args, **kwargs, **bound, **dict(program.text.objects))
@@ -180,9 +183,9 @@ class Generated:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         kwargs = self._completed(args, kwargs)
         self._refresh_quickly()
-        leaves, treedef = _flatten((args, kwargs, self._maker.captured()))
+        leaves, treedef, order = self._taken_apart(args, kwargs)
         traced, static = _parted(leaves)
-        entry = self._cache.entries.get((treedef, static))
+        entry = self._cache.entries.get((treedef, static, order))
         try:
             if entry is not None and all(map(self._maker.holds, entry.programs)):
                 return entry.call(traced)
@@ -200,10 +203,10 @@ class Generated:
         program = self._specialised(args, kwargs)
         if not self._maker.can_jit(program):
             return program.main(*args, **kwargs, **program.bindings())
-        leaves, treedef = _flatten((args, kwargs, self._maker.captured()))
+        leaves, treedef, order = self._taken_apart(args, kwargs)
         traced, static = _parted(leaves)
         try:
-            return self._entry(treedef, static, leaves).call_with(program, traced)
+            return self._entry(treedef, static, order, leaves).call_with(program, traced)
         except NonInvertibleError as error:
             raise self._given_up() from error
         except Exception as error:
@@ -217,12 +220,18 @@ class Generated:
             hint="make another argument known, or state more in `def_inverse_and_ildj`",
         )
 
-    def _entry(self, treedef: Any, static: Hashable, leaves: list) -> _Entry:
+    def _taken_apart(self, args: tuple, kwargs: dict) -> tuple[list, Any, Hashable]:
+        """Return the leaves of the arguments and of what is captured, their structure, and the order of the dicts in it."""
+        whole = (args, kwargs, self._maker.captured())
+        leaves, treedef = _flatten(whole)
+        return leaves, treedef, None if self._maker.sorts_dicts else order_of(whole)
+
+    def _entry(self, treedef: Any, static: Hashable, order: Hashable, leaves: list) -> _Entry:
         with self._cache.lock:
-            entry = self._cache.entries.get((treedef, static))
+            entry = self._cache.entries.get((treedef, static, order))
             if entry is None or not all(map(self._maker.holds, entry.programs)):
-                entry = _Entry(self._maker.name, leaves, treedef)
-                self._cache.entries[treedef, static] = entry
+                entry = _Entry(self._maker.name, leaves, treedef, order)
+                self._cache.entries[treedef, static, order] = entry
             return entry
 
     def _annotate(self, error: Exception) -> None:
@@ -233,6 +242,7 @@ class Generated:
         """Run the emitted code as it stands, one operation after the other: for a debugger."""
         kwargs = self._completed(args, kwargs)
         program = self._specialised(args, kwargs)
+        args, kwargs = self._as_seen(args), self._as_seen(kwargs)
         return program.main(*args, **kwargs, **program.bindings())
 
     def _completed(self, args: tuple, kwargs: dict) -> dict:
@@ -256,8 +266,8 @@ class Generated:
         return found
 
     def _key(self, args: tuple, kwargs: dict) -> Hashable:
-        leaves, treedef = _flatten((args, kwargs, self._maker.captured()))
-        return (treedef, *map(_signature, leaves), jax.config.jax_enable_x64)
+        leaves, treedef, order = self._taken_apart(args, kwargs)
+        return (treedef, order, *map(_signature, leaves), jax.config.jax_enable_x64)
 
     def _refresh_quickly(self) -> None:
         if not self._maker.is_current():
@@ -267,7 +277,11 @@ class Generated:
     def _bound(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        return bound.arguments
+        return {name: self._as_seen(value) for name, value in bound.arguments.items()}
+
+    def _as_seen(self, value: Any) -> Any:
+        """Return an argument with its dicts in the order in which the function sees them."""
+        return jax.tree.map(lambda leaf: leaf, value) if self._maker.sorts_dicts else value
 
     def __invcompiler_function__(self) -> Function:
         """Return the IR of this function, for transforms of what transforms return."""

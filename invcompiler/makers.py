@@ -20,7 +20,7 @@ from invcompiler.errors import (
     ShapeError,
     UnsupportedSyntaxError,
 )
-from invcompiler.frontend import mapped, read_later
+from invcompiler.frontend import is_jitted, mapped, read_later
 from invcompiler.generated import Program, place_of, program_of
 from invcompiler.ir.build import literal
 from invcompiler.ir.interval import Interval, parse_domain
@@ -390,6 +390,11 @@ class InverseMaker:
 
     def is_current(self) -> bool:
         return all(capture.read() is value for capture, value in self._depends.values())
+
+    @property
+    def sorts_dicts(self) -> bool:
+        """Whether the function sees dicts in the order of their keys: JAX hands them to jitted code so."""
+        return is_jitted(unwrapped(self.request.f))
 
     def can_jit(self, program: Program) -> bool:
         return True

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from invcompiler.generated import Program
+from invcompiler.ir.dict_order import in_order, order_of
 from invcompiler.ir.nodes import Var
 from invcompiler.schedule.abstract import Array, Items, abstract, is_traced
 from invcompiler.schedule.facts import symbolic_facts
@@ -59,7 +60,7 @@ def _solved(maker: Any, y: Any, known: Mapping[Var, Any]) -> dict[Var, Any] | No
 
 def described(value: Any) -> Any:
     """Return `value` with arrays replaced by their shapes and dtypes."""
-    return jax.tree.map(_struct, value)
+    return in_order(jax.tree.map(_struct, value), order_of(value))
 
 
 def _struct(leaf: Any) -> Any:

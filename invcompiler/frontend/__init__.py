@@ -1,6 +1,6 @@
 """Python to IR: `read` finds the source of a callable, proves that it is the truth, and lowers it."""
 
-from invcompiler.frontend.callables import Mapped, mapped
+from invcompiler.frontend.callables import Mapped, is_jitted, mapped
 from invcompiler.frontend.calling import calling_stated, calling_unread
 from invcompiler.frontend.reading import read, read_later
 from invcompiler.frontend.resolve import is_current
@@ -10,6 +10,7 @@ __all__ = [
     "calling_stated",
     "calling_unread",
     "is_current",
+    "is_jitted",
     "mapped",
     "read",
     "read_later",

@@ -47,6 +47,10 @@ _NAMED = _chain(jax.named_call(_probe))
 _VMAP = _chain(jax.vmap(_probe))
 
 
+def is_jitted(function: Any) -> bool:
+    return isinstance(function, _JITTED)
+
+
 def is_function_like(value: Any) -> bool:
     """Whether `value` is named by the text rather than hoisted out of it: a function, class or module."""
     kinds = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, type)

@@ -228,6 +228,10 @@ def _is_filled(cell: types.CellType) -> bool:
 def _container(value: Any, own: Container[int] | None) -> Items | None:
     if isinstance(value, Iterator):
         return None  # JAX takes it for a leaf, and warns
+    if type(value) is dict:
+        keys = tuple(value)  # in the user's order
+        items = tuple(abstract(item, own) for item in value.values())
+        return Items(dict, keys, items, lambda parts: dict(zip(keys, parts, strict=True)))
     children, treedef = jax.tree_util.tree_flatten_with_path(
         value, is_leaf=lambda x: x is not value
     )

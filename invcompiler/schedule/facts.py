@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from invcompiler.ir.dict_order import in_order, order_of
 from invcompiler.ir.evaluate import bind_arguments, run
 from invcompiler.ir.nodes import Apply, Const, Function, Ref, Star, Tree, Var
 from invcompiler.ir.walk import free_vars
@@ -286,6 +287,7 @@ def concrete_facts(function: Function, arguments: Mapping[Var, Any]) -> Facts:
     captured = {var: capture.read() for var, capture in function.captures if var not in arguments}
     given = {**captured, **arguments}
     leaves, treedef = jax.tree.flatten(tuple(given.values()))
+    order = order_of(tuple(given.values()))
     traced = [i for i, leaf in enumerate(leaves) if is_traced(leaf)]
     seen: dict[Var, Abstract] = {}
 
@@ -299,8 +301,8 @@ def concrete_facts(function: Function, arguments: Mapping[Var, Any]) -> Facts:
         filled = list(leaves)
         for i, value in zip(traced, values, strict=True):
             filled[i] = value
-        rebuilt = dict(zip(given, jax.tree.unflatten(treedef, filled), strict=True))
-        run(function, rebuilt, observe)
+        values = in_order(jax.tree.unflatten(treedef, filled), order)
+        run(function, dict(zip(given, values, strict=True)), observe)
 
     jax.eval_shape(abstractly, [leaves[i] for i in traced])
     if not all(map(is_fixed, seen.values())):

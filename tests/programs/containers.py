@@ -279,3 +279,27 @@ def with_offset(x):
 def helper_that_returns_a_known_part(x):
     doubled, offset = with_offset(x)
     return doubled + offset
+
+
+@program(A, {"scale": B, "before": C})
+def known_dict_in_its_order(x, steps):
+    for name, step in steps.items():
+        x = x * jnp.exp(step) if name == "scale" else x + step
+    return x
+
+
+@program(A, {"scale": B, "before": C})
+@jax.jit
+def jitted_sees_a_sorted_dict(x, steps):
+    for name, step in steps.items():
+        x = x * jnp.exp(step) if name == "scale" else x + step
+    return x
+
+
+@program({"b": A, "a": B}, example={"b": A, "a": B})
+def unknown_dict_in_its_order(state):
+    total, out = 0.0, []
+    for value in state.values():
+        total = total + value
+        out.append(total)
+    return out
