@@ -25,6 +25,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Ratio,
     Read,
     ShapeQuery,
     Step,
@@ -117,6 +118,8 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names([step.whole]), "its known parts joined", step.whole.span
         case Accumulate(whole=whole):
             return _names([whole]), "its first element and its differences", whole.span
+        case Ratio(equation=equation, solved=solved):
+            return _names([solved]), "collected, a quotient", equation.span
         case Collect():
             return _names(step.solved), "collected, a linear system", step.values[0].span
         case CallInverse(equation=equation):

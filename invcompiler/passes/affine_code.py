@@ -20,9 +20,9 @@ from invcompiler.ir.nodes import Apply, Const, Ref, Tree, Var
 from invcompiler.passes.log_det import Term
 from invcompiler.passes.numbers import number_in
 from invcompiler.passes.ops import call
-from invcompiler.schedule import affine
+from invcompiler.schedule import affine, ratios
 from invcompiler.schedule.affine import Coefficient, Op
-from invcompiler.schedule.plan import Collect
+from invcompiler.schedule.plan import Collect, Ratio
 
 if TYPE_CHECKING:
     from invcompiler.passes.invert import Emitter
@@ -87,6 +87,36 @@ def add_determinant(emitter: Emitter, step: Collect) -> None:
         for tree in affine.trees_of(determinant)
     )
     emitter.log_det.add_term(Term(value, step.solved[0], full=same, rank=rank))
+
+
+def solve_ratio(emitter: Emitter, step: Ratio) -> None:
+    """Bind the unknown of a quotient y = (a x + b) / (c x + d), x = (d y - b) / (a - c y)."""
+    (_, b), (_, d) = step.rows
+    above = affine.subtract(affine.multiply(d, step.value), b)
+    x = emit(emitter, affine.divide(above, _below(step)))
+    determinant = ratios.determinant(step.rows)
+    if affine.number(determinant) is None:  # known to be other than 0 at run time only
+        vanishes = call(emitter.builder, operator.eq, emit(emitter, determinant), Const(0))
+        x = call(emitter.builder, jnp.where, vanishes, Ref(jnp.nan, "jnp.nan", jnp), x)
+    emitter.bind(step.solved, x)
+    if emitter.ildj:
+        add_ratio(emitter, step)
+
+
+def _below(step: Ratio) -> Coefficient:
+    (a, _), (c, _) = step.rows
+    return affine.subtract(a, affine.multiply(c, step.value))
+
+
+def add_ratio(emitter: Emitter, step: Ratio) -> None:
+    """Add log |dy/dx| = log |(a - c y)^2 / (a d - b c)| for each element."""
+    logs = []
+    for part in (_below(step), ratios.determinant(step.rows)):
+        size = call(emitter.builder, jnp.abs, emit(emitter, part))
+        logs.append(call(emitter.builder, jnp.log, size))
+    twice = call(emitter.builder, operator.mul, Const(2), logs[0])
+    value = call(emitter.builder, operator.sub, twice, logs[1])
+    emitter.log_det.add_term(Term(value, step.solved, full=True))
 
 
 def emit(emitter: Emitter, coefficient: Coefficient) -> Tree:

@@ -29,7 +29,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import map_iter
 from invcompiler.passes import invert_stated, iterate
-from invcompiler.passes.affine_code import add_determinant
+from invcompiler.passes.affine_code import add_determinant, add_ratio
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.invert import Emitter
@@ -48,6 +48,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Ratio,
     Step,
 )
 
@@ -110,6 +111,8 @@ class ForwardEmitter(Emitter):
         match step:
             case Isolate():
                 self._add_rule(step)
+            case Ratio():
+                add_ratio(self, step)
             case Collect():
                 add_determinant(self, step)
             case ByStatedRule():

@@ -30,6 +30,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree, operands
 from invcompiler.passes import assemble, invert_calls, invert_loops, invert_stated, pieces_code
+from invcompiler.passes.affine_code import solve_ratio
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.iterate import iterate
 from invcompiler.passes.log_det import LogDet
@@ -53,6 +54,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Ratio,
     Read,
     ShapeQuery,
     Step,
@@ -349,6 +351,8 @@ class Emitter:
                 self.bind(step.whole, assemble.join(self, step))
             case Accumulate():
                 self.bind(step.whole, assemble.accumulate(self, step))
+            case Ratio():
+                solve_ratio(self, step)
             case Collect():
                 assemble.collect(self, step)
             case CallInverse():

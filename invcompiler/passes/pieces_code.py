@@ -27,6 +27,7 @@ from invcompiler.schedule.choices import OPPOSITE, Compared, Condition
 from invcompiler.schedule.plan import Isolate, Pieces, Way
 
 if TYPE_CHECKING:
+    from invcompiler.passes.forward_log_det import ForwardEmitter
     from invcompiler.passes.invert import Emitter
 
 Mask = tuple[Tree, bool]  # a truth value, and whether it is true or false on the way
@@ -90,13 +91,14 @@ def _bind_chosen(
         _add_terms(emitter, step, masks, inners, valid)
 
 
-def add_terms(emitter: Emitter, step: Pieces) -> None:
+def add_terms(emitter: ForwardEmitter, step: Pieces) -> None:
     """Add the log-determinant of the way that the known unknown takes."""
     source = emitter.value(step.source)
     masks = [_taken(emitter, step, way, source) for way in step.ways]
-    inners = []
+    inners: list[Emitter] = []
     for way, mask in zip(step.ways, masks, strict=True):
         inner = _within(emitter, way)
+        assert isinstance(inner, type(emitter))
         inner.values[step.source] = _guarded(emitter, way, step.source, source, mask)
         for equation in way.block.equations:
             inner.forward(equation)

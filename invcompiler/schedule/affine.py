@@ -104,7 +104,7 @@ def collect(solver: Solver) -> Collect | None:
         if form is None:
             continue
         roots = tuple(sorted(form.coefficients, key=solver.order))
-        if not _same_shapes(solver, (equation.out, *roots)):
+        if not same_shapes(solver, (equation.out, *roots)):
             continue
         rows = systems.setdefault(roots, [])
         rows.append((equation.out, form))
@@ -112,6 +112,30 @@ def collect(solver: Solver) -> Collect | None:
             step = _system(solver, equation, roots, rows)
             if step is not None:
                 return step
+    return _entangled_system(solver, systems)
+
+
+def _entangled_system(
+    solver: Solver, systems: dict[tuple[Var, ...], list[tuple[Var, Form]]]
+) -> Collect | None:
+    """Return the step for a system of which some values depend on some of the roots only: `a + b + c, a - b, a + c`."""
+    parts: list[tuple[set[Var], list[tuple[Var, Form]]]] = []
+    for roots, rows in systems.items():
+        touched = [part for part in parts if not part[0].isdisjoint(roots)]
+        parts = [part for part in parts if part not in touched]
+        parts.append(
+            (
+                set(roots).union(*(part[0] for part in touched)),
+                [row for part in touched for row in part[1]] + rows,
+            )
+        )
+    for found, rows in parts:
+        roots = tuple(sorted(found, key=solver.order))
+        rows = sorted(rows, key=lambda row: solver.order(row[0]))
+        if 1 < len(rows) == len(roots) <= _LARGEST_SYSTEM and same_shapes(solver, roots):
+            equation = solver.graph.defining[rows[-1][0]]
+            assert isinstance(equation, Apply)
+            return _system(solver, equation, roots, rows)
     return None
 
 
@@ -120,13 +144,18 @@ def _stuck(solver: Solver) -> list[Apply]:
     return [
         e
         for e in graph.equations
-        if isinstance(e, Apply)
-        and e.out in solver.known
-        and e not in solver.used
-        and e not in solver.refusals
-        and solver.waiting[e]
-        and _affine_call(solver, e.out) is not None
+        if isinstance(e, Apply) and is_stuck(solver, e) and _affine_call(solver, e.out) is not None
     ]
+
+
+def is_stuck(solver: Solver, equation: Apply) -> bool:
+    """Whether the value of a call is known, and no rule took it."""
+    return (
+        equation.out in solver.known
+        and equation not in solver.used
+        and equation not in solver.refusals
+        and bool(solver.waiting[equation])
+    )
 
 
 def form_of(solver: Solver, var: Var) -> Form | None:
@@ -187,7 +216,7 @@ def _combine(parts: tuple[Any, tuple[Tree, ...]], forms: dict[Var, Form]) -> For
     return form.mapped(lambda c: multiply(factor, c))
 
 
-def _same_shapes(solver: Solver, vars_: tuple[Var, ...]) -> bool:
+def same_shapes(solver: Solver, vars_: tuple[Var, ...]) -> bool:
     facts = solver.context.facts
     same = [facts.same_shape(vars_[0], var) for var in vars_[1:]]
     concrete = solver.context.concrete_shape(vars_[0]) is not None

@@ -65,7 +65,7 @@ class Chooser:
 
     equation: Equation
     condition: Condition
-    sides: tuple[Any, Any]  # for true and for false: what the value is then
+    sides: tuple[Any, ...]  # for true and for false: what the value is then
 
 
 def chooser_of(solver: Solver, equation: Equation) -> Chooser | None:

@@ -20,7 +20,7 @@ from invcompiler.ir.walk import leaves, map_operands, map_tree, operands
 from invcompiler.rules.registry import Kind
 from invcompiler.schedule.choices import Choices, Chooser, chooser_of
 from invcompiler.schedule.comparisons import narrowed
-from invcompiler.schedule.plan import Collect, Forward, Isolate, Pieces, Plan, Way
+from invcompiler.schedule.plan import Collect, Forward, Isolate, Pieces, Plan, Ratio, Way
 from invcompiler.schedule.pointwise import between, is_pointwise
 from invcompiler.schedule.survey import survey
 
@@ -170,7 +170,11 @@ def _followed(solver: Solver, out: Var, source: Var, choices: Choices) -> _Open:
             waiting += operands(equation)
         else:
             alias[var] = var  # a loop or the like: it cannot be followed, and stays unknown
-    resolve = lambda var: map_tree(resolve, alias[var]) if alias.get(var, var) is not var else var
+
+    def resolve(var: Var) -> Tree:
+        of = alias.get(var, var)
+        return var if of is var else map_tree(resolve, of)
+
     equations = [map_operands(resolve, done[var]) for var in ordered]
     return _Open([e for e in equations if isinstance(e, Apply)], map_tree(resolve, out))
 
@@ -255,7 +259,7 @@ def _acts_on_elements(step: Any) -> bool:
     match step:
         case Isolate(rule=rule):
             return rule.kind is Kind.ELEMENTWISE
-        case Forward() | Collect():
+        case Forward() | Collect() | Ratio():
             return True
         case _:
             return False

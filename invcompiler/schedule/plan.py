@@ -139,6 +139,20 @@ class Collect:
 
 
 @dataclass(frozen=True, eq=False)
+class Ratio:
+    """Solve `value == (a*solved + b) / (c*solved + d)`, elementwise, where `rows` is ((a, b), (c, d)): coefficients as in Collect."""
+
+    equation: Apply
+    value: Var
+    solved: Var
+    rows: tuple[tuple[Any, Any], ...]
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
+@dataclass(frozen=True, eq=False)
 class CallInverse:
     """Call the inverse of a function that the program calls.
 
@@ -300,6 +314,7 @@ Step = Union[
     InvertBranch,
     Numeric,
     Pieces,
+    Ratio,
 ]
 
 

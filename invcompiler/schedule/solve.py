@@ -27,6 +27,7 @@ from invcompiler.schedule import (
     loops,
     numeric,
     pieces,
+    ratios,
     stated,
     views,
 )
@@ -40,6 +41,7 @@ from invcompiler.schedule.plan import (
     Forward,
     Join,
     Plan,
+    Ratio,
     Read,
     ShapeQuery,
     Step,
@@ -299,9 +301,11 @@ class Solver:
 
     def collect(self) -> bool:
         """Solve a small linear system of values that stay entangled; say whether one was found."""
-        step = affine.collect(self)
+        step = affine.collect(self) or ratios.invert(self)
         if step is None:
             return False
+        if isinstance(step, Ratio):
+            self.used.add(step.equation)
         self.take(step)
         return True
 

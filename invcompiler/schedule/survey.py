@@ -140,7 +140,7 @@ def _look(
         y, *rest = run(function, {**given, source: x if scalar else x[None]})
         values = iter(rest)
         truth = {c: jnp.all(c.holds(*(next(values) for _ in c.trees))) for c in conditions}
-        number = -1
+        number = jnp.asarray(-1)
         for i, way in reversed(list(enumerate(ways))):
             taken = jnp.all(jnp.stack([jnp.equal(truth[c], want) for c, want in way.choices]))
             number = jnp.where(taken, i, number)
@@ -203,7 +203,7 @@ def _grid(interval: Interval, constants: list[float]) -> np.ndarray:
     ends = [e for e in (interval.lo, interval.hi) if np.isfinite(e)]
     around += [e + side * near for e in ends for side in (-1, 1)]
     if len(ends) == 2:
-        around.append(np.linspace(*ends, 201)[1:-1])
+        around.append(np.linspace(ends[0], ends[1], 201)[1:-1])
     points = np.concatenate([far, -far, np.linspace(-8.013, 8.017, 433), *around])
     return np.unique(points[[x in interval for x in points.tolist()]])
 

@@ -206,3 +206,24 @@ def identity(x):
 @program(X)
 def double_negation(x):
     return -(-x)
+
+
+@program(positive(3))
+def quotient_of_affine_functions(x):
+    return (2 * x + 1) / (x + 3)
+
+
+@program(real(3), positive(3), real(3, seed=1))
+def quotient_with_known_coefficients(x, a, b):
+    return (a * x + b) / (0.1 * b * x + 4)
+
+
+@program(positive(3), domain="positive")
+def hill(x):
+    return x**2 / (1 + x**2)
+
+
+@program((real(3), real(3, seed=1), real(3, seed=2)))
+def three_sums(terms):
+    a, b, c = terms
+    return a + b + c, a - b, a + 2 * c

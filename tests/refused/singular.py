@@ -53,7 +53,7 @@ def minus_itself(x):
 
 @refused(Inversion)
 def over_itself(x):
-    return x / x  #~ appears more than once
+    return x / x  #~ the unknown cancels
 
 
 @refused(Inversion)
@@ -126,3 +126,8 @@ def multiplied_by_zeroed_update(x):
 @refused(Inversion)
 def xor_with_itself(x):
     return x ^ x  #~ appears more than once
+
+
+@refused(Inversion)
+def constant_quotient(x):
+    return (2 * x + 4) / (x + 2)  #~ the unknown cancels
