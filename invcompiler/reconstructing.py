@@ -173,7 +173,8 @@ class _Places:
         groups = [*args, *kwargs.values(), *(captured[place_of(c)] for c in captures)]
         found: dict[int, Any] = {}
         for group, bar in zip(groups, bars, strict=True):
-            leaves, structure = jax.tree_util.tree_flatten(group)
+            structure: Any = jax.tree.structure(group)
+            leaves = jax.tree.leaves(group)
             found.update(zip(leaves, structure.flatten_up_to(bar), strict=True))
         return [_like(found.get(n), aval) for n, aval in zip(self.traced, avals, strict=True)]
 

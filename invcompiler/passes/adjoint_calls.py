@@ -19,12 +19,13 @@ from invcompiler.ir.nodes import (
     Method,
     Opaque,
     Ref,
+    Slice,
     Tree,
     Var,
 )
 from invcompiler.ir.walk import leaves
 from invcompiler.passes.adjoint import Pullback, Walk
-from invcompiler.passes.containers import Container, container
+from invcompiler.passes.containers import GETITEM, Container, container
 from invcompiler.passes.cotangents import ZERO, Bar, Cotangents, Slab, Slabs, Spread, dtype_ref
 from invcompiler.passes.emission import Emission
 from invcompiler.passes.jax_derivatives import vjp_of_call, vjp_of_opaque
@@ -137,8 +138,30 @@ def _give_item(cots: Cotangents, source: Var, box: Container, number: int, bar: 
     cots.give(source, box.display(items))
 
 
+def _is_flip(key: Tree) -> bool:
+    """Whether an index keeps every element in its place along an axis, or turns the axis round: `[..., ::-1]`."""
+    parts = key.items if isinstance(key, Display) and key.kind is tuple else (key,)
+    return bool(parts) and all(map(_keeps_all, parts))
+
+
+def _keeps_all(part: Tree) -> bool:
+    if part == Const(Ellipsis):
+        return True
+    whole = isinstance(part, Slice) and part.lower == part.upper == Const(None)
+    return whole and part.step in (Const(None), Const(1), Const(-1))  # type: ignore[union-attr]
+
+
 def _index(walk: Walk, equation: Apply, source: Var, key: Tree) -> Pullback | None:
     emit = walk.forward
+    if _is_flip(key):
+        walk.forward.keep(equation)
+
+        def flip_back(cots: Cotangents) -> None:
+            bar = cots.take(equation.out)
+            if bar != ZERO:
+                cots.give(source, cots.emit.apply(GETITEM, (bar, key)))
+
+        return flip_back
     slab = emit.ask(_slab, source, key)
     walk.forward.keep(equation)
     if slab is not None and slab.value is not None:

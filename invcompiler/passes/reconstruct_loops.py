@@ -23,7 +23,7 @@ from invcompiler.ir.walk import free_vars, leaves
 from invcompiler.passes import adjoint_loops, invert_loops
 from invcompiler.passes.activity import item_trees
 from invcompiler.passes.adjoint import Pullback
-from invcompiler.passes.cotangents import ZERO, Cotangents
+from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.emission import Emission
 from invcompiler.passes.ops import call
 from invcompiler.passes.reconstruct import (
@@ -97,6 +97,9 @@ def _pull(retracer: Retracer, trace: Trace, step: InvertLoop, cots: Cotangents) 
     for number, rows in zip(bars.items, gathered, strict=True):
         tree = sources[number - n]
         assert isinstance(rows, Var)
+        if loop.kind is LoopKind.FOR:  # a list of them
+            name = adjoint_loops.plural(bar_name(loop.body.params[number]))
+            retracer.wishes.update({rows: name} if name else {})
         cots.give(tree, adjoint_loops.regrouped(emit, loop, tree, number - n, rows, True))
 
 
