@@ -12,10 +12,9 @@ def mixture_inverse_and_ildj(y, means, scales):
     """
     exp_scales = jnp.exp(scales)
     x = monotone_root(mixture_of_x, jax.nn.sigmoid(y), (means, exp_scales))
-    sum_out = jnp.sum(jax.nn.softplus(y) + jax.nn.softplus(-y))
+    sum_out = -jnp.sum(jax.nn.softplus(y) + jax.nn.softplus(-y))
     sum_out_1 = jnp.sum(jnp.log(jnp.abs(slope(mixture_of_x, x, (means, exp_scales)))))
-    ildj = -sum_out - sum_out_1
-    return x, ildj
+    return x, sum_out - sum_out_1
 
 
 def monotone_root(f, y, known, lo=None, hi=None, sign=1):

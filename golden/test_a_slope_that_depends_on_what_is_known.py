@@ -14,8 +14,8 @@ def kepler_inverse_and_ildj(y, e):
     abs_e = jnp.abs(e)
     where = jnp.where(1.0 + abs_e <= 0, -1, jnp.nan)
     E = monotone_root(kepler, y, (e,), sign=jnp.where(1.0 - abs_e >= 0, 1, where))
-    sum_out = jnp.sum(jnp.log(jnp.abs(slope(kepler, E, (e,)))))
-    return E, -sum_out
+    ildj = -jnp.sum(jnp.log(jnp.abs(slope(kepler, E, (e,)))))
+    return E, ildj
 
 
 def monotone_root(f, y, known, lo=None, hi=None, sign=1):

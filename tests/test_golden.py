@@ -136,9 +136,6 @@ def leaky(x, slope):
     return jnp.where(x >= 0, x, slope * x)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="pieces with a slope known at run time are not told apart yet"
-)
 def test_where_of_two_pieces(reads_well):
     reads_well(leaky, X, 0.1)
 
