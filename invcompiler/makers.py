@@ -252,7 +252,7 @@ class InverseMaker:
                     "ignore"
                 )  # the function may say what it likes of arguments that are not the user's
                 return concrete_facts(self.function, arguments)
-        except REFUTATIONS:
+        except (*REFUTATIONS, RecursionError):
             return None
 
     def _compiles(self, facts: Facts) -> bool:

@@ -229,9 +229,7 @@ def _container(value: Any, own: Container[int] | None) -> Items | None:
     if isinstance(value, Iterator):
         return None  # JAX takes it for a leaf, and warns
     if type(value) is dict:
-        keys = tuple(value)  # in the user's order
-        items = tuple(abstract(item, own) for item in value.values())
-        return Items(dict, keys, items, lambda parts: dict(zip(keys, parts, strict=True)))
+        return _dict(value, own)
     children, treedef = jax.tree_util.tree_flatten_with_path(
         value, is_leaf=lambda x: x is not value
     )
@@ -243,6 +241,12 @@ def _container(value: Any, own: Container[int] | None) -> Items | None:
     else:
         keys = tuple(_key(path[0]) for path, _ in children)
     return Items(type(value), keys, items, lambda parts: jax.tree.unflatten(treedef, parts))
+
+
+def _dict(value: dict, own: Container[int] | None) -> Items:
+    keys = tuple(value)  # in the user's order
+    items = tuple(abstract(item, own) for item in value.values())
+    return Items(dict, keys, items, lambda parts: dict(zip(keys, parts, strict=True)))
 
 
 def _key(entry: Any) -> Any:
