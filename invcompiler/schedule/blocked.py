@@ -156,7 +156,9 @@ def _refused(refusal: Refusal, facts: dict) -> InversionError:
 
 def _not_iterated(refusal: NotIterated, facts: dict) -> InversionError:
     facts["label"], facts["hint"] = refusal.reason, refusal.hint
-    return ShapeError(**facts) if refusal.waits else EntangledError(**facts)
+    if refusal.waits:
+        return ShapeError(**facts)
+    return InformationDroppedError(**facts) if refusal.drops else EntangledError(**facts)
 
 
 def _loop(solver: Solver, equation: Loop, facts: dict) -> InversionError:

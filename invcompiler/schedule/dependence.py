@@ -22,6 +22,7 @@ from invcompiler.ir.nodes import (
     Display,
     Equation,
     Function,
+    Loop,
     Ref,
     Slice,
     Tree,
@@ -30,6 +31,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules.canonical import Call, canonical, declare, key_of
 from invcompiler.schedule.facts import Facts
+from invcompiler.schedule.parts import parts_of
 from invcompiler.schedule.slope_table import is_elementwise
 
 
@@ -42,6 +44,9 @@ class Spread:
         """Return the same with at least `block` axes in the block."""
         more = max(block - self.block, 0)
         return Spread(self.block + more, self.core + more)
+
+
+_DEEPEST = 8  # axes, more than which no array of the unknown has
 
 
 class Mixed(Exception):
@@ -81,6 +86,9 @@ class _Walk:
     def equation(self, equation: Equation) -> None:
         if not any(var in self.found for var in operands(equation)):
             return
+        if isinstance(equation, Loop):
+            self.loop(equation)
+            return
         if not isinstance(equation, Apply):
             raise Mixed
         call = canonical(equation)
@@ -100,6 +108,29 @@ class _Walk:
         if handler is None:
             raise Mixed
         return handler(self, call)
+
+    def loop(self, loop: Loop) -> None:
+        """Follow what a loop carries, until nothing changes; items and collections must not depend on the unknown."""
+        parts = parts_of(loop)
+        if any(self.of(tree) is not None for _, tree in parts.items):
+            raise Mixed
+        carried = [self.of(tree) for tree in loop.init]
+        while True:
+            for var, spread in zip(parts.carries, carried, strict=True):
+                if spread is not None:
+                    self.found[var] = spread
+            for equation in loop.body.equations:
+                self.equation(equation)
+            after = [self.of(tree) for tree in parts.new_carries]
+            joined = [_either(one, other) for one, other in zip(carried, after, strict=True)]
+            if joined == carried:
+                break
+            carried = joined
+        if any(self.of(tree) is not None for tree in parts.collected):
+            raise Mixed
+        for out, spread in zip(parts.final, carried, strict=True):
+            if spread is not None:
+                self.found[out] = spread
 
     # ---- element by element -----------------------------------------------------------------
 
@@ -140,6 +171,16 @@ class _Walk:
         if spread is None or any(self.of(tree) is not None for tree in others):
             raise Mixed
         return first, spread
+
+
+def _either(one: Spread | None, other: Spread | None) -> Spread | None:
+    """Return the spread of what may be one or the other; blocks that grow from step to step have no end."""
+    if one is None or other is None:
+        return one or other
+    joined = _joined(one, other)
+    if joined.core > _DEEPEST:
+        raise Mixed
+    return joined
 
 
 def _joined(one: Spread, other: Spread) -> Spread:

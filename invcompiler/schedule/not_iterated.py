@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class NotIterated:
-    """`waits` if the answer is open until shapes are known."""
+    """`waits` if the answer is open until shapes are known; `drops` if the value is seen not to determine the unknown."""
 
     reason: str
     hint: str
     waits: bool = False
+    drops: bool = False
 
 
 __all__ = ["NotIterated"]

@@ -222,7 +222,7 @@ def _step(solver: Solver, part: Part) -> Numeric | NotIterated:
         return NotIterated("iteration needs a continuous function, and this has jumps", _OTHERWISE)
     shape = context.concrete_shape(part.unknown)
     if not part.known and is_refuted(seen.function, shape, interval):
-        return NotIterated("many inputs give the same output", _OTHERWISE)
+        return NotIterated("many inputs give the same output", _OTHERWISE, drops=True)
     if sign is not None:
         return step(Iteration.RESIDUAL, sign=sign)
     size = _system_size(shape, axes)

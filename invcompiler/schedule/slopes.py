@@ -25,6 +25,7 @@ from invcompiler.ir.nodes import (
     Const,
     Display,
     Function,
+    Loop,
     Ref,
     Tree,
     Var,
@@ -33,6 +34,7 @@ from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules.canonical import Call, canonical, declare, key_of
 from invcompiler.schedule.continuity import is_floating
 from invcompiler.schedule.facts import Facts
+from invcompiler.schedule.parts import parts_of
 from invcompiler.schedule.slope_table import local_slope
 
 
@@ -151,6 +153,9 @@ class _Walk:
         if not any(var in self.slopes for var in operands(equation)):
             self.builder.add(equation)  # bounds may rest on it
             return
+        if isinstance(equation, Loop):
+            self.loop(equation)
+            return
         if not isinstance(equation, Apply):
             raise _Unknown(equation)
         call = canonical(equation)
@@ -171,6 +176,29 @@ class _Walk:
             raise _Unknown(self.at)
         factor, smooth = found
         return self.scaled(replace(slope, smooth=slope.smooth and smooth), factor)
+
+    def loop(self, loop: Loop) -> None:
+        """Find slopes of the carried values that hold at first and are kept by every step."""
+        parts = parts_of(loop)
+        trees = [tree for _, tree in parts.items] + list(parts.collected)
+        outside, self.builder = self.builder, Builder()  # bounds do not leave the loop
+        guess = [_plain(self.of(tree)) for tree in loop.init]
+        while True:
+            for var, slope in zip(parts.carries, guess, strict=True):
+                self.slopes.update({} if slope is None else {var: slope})
+            for equation in loop.body.equations:
+                self.equation(equation)
+            after = [_plain(self.of(tree)) for tree in parts.new_carries]
+            wider = [_widened(one, other) for one, other in zip(guess, after, strict=True)]
+            if wider == guess:
+                break
+            guess = wider
+        self.builder, self.at = outside, loop
+        if any(self.of(tree) is not None for tree in trees):
+            raise _Unknown(loop)
+        for out, slope in zip(parts.final, guess, strict=True):
+            if slope is not None:
+                self.slopes[out] = slope
 
     # ---- arithmetic of bounds ---------------------------------------------------------------
 
@@ -290,6 +318,21 @@ def _ref(fn: Callable) -> Ref:
     if getattr(jnp, fn.__name__, None) is fn:
         return Ref(fn, f"jnp.{fn.__name__}", jnp)
     return Ref(fn, f"operator.{fn.__name__}", operator)
+
+
+def _plain(slope: Slope | None) -> Slope | None:
+    return None if slope is None else Slope(slope.interval, smooth=slope.smooth)
+
+
+def _widened(one: Slope | None, other: Slope | None) -> Slope | None:
+    """Return a slope that includes both: one of a few, so that a loop is looked at a few times only."""
+    if other is None or other == one:
+        return one
+    before = Slope(point(0.0)) if one is None else one
+    smooth = before.smooth and other.smooth
+    if before.interval.includes(other.interval):
+        return Slope(before.interval, smooth=smooth)
+    return Slope(_summed(before.interval.hull(other.interval)), smooth=smooth)
 
 
 def _is_plain(slope: Slope) -> bool:

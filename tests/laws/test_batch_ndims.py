@@ -44,6 +44,8 @@ BATCHED = [
     ("linear.rows_times_matrix", 1),
     ("loops.lax_map", 1),
     ("loops.lax_map", 2),
+    ("numeric.iresnet", 1),
+    ("numeric.mixture_of_logistics", 1),
     ("partial_knowledge.ellipsis_slices", 1),
     ("structural.flip_axis", 0),
     ("structural.permutation_of_columns", 1),

@@ -51,10 +51,6 @@ def staircase(x):
     return x - jnp.floor(x)
 
 
-def jumps(x):
-    return x + jnp.where(x > 0, 1.0, 0.0)
-
-
 def steps_of_a_system(x):
     return x - jnp.round(x[::-1])
 
@@ -92,7 +88,7 @@ def polynomial(x):
 
 
 HOPELESS = [
-    folds, even, line_and_pole, line_and_tangent, staircase, jumps, steps_of_a_system, cast,
+    folds, even, line_and_pole, line_and_tangent, staircase, steps_of_a_system, cast,
     centred, symmetric, sorted_, nothing, sine_of_mixed, flat_above, polynomial,
 ]  # fmt: skip
 

@@ -107,6 +107,14 @@ def loop_of_bumps(x, scales):
     return x
 
 
+@program(X, [unit(), unit(seed=1)], real(2, seed=2), numeric=True)
+def loop_over_terms(x, weights, shifts):
+    y = 0.1 * x
+    for weight, shift in zip(weights, shifts, strict=True):
+        y = y + jnp.exp(weight) * jnp.tanh(x - shift)
+    return y
+
+
 @program(X, unit(3), numeric=True)
 def scan_of_bumps(x, scales):
     def step(carry, a):
