@@ -141,7 +141,8 @@ def _planned(
         if numeric:
             session = session_of(reader, numeric=True)
             return session, use(session.plan(function, unknown, facts, declare(function)))
-        if _is_iterated(function, unknown, facts, declare(function)):
+        lost = isinstance(error, InformationDroppedError)  # no iteration brings that back
+        if not lost and _is_iterated(function, unknown, facts, declare(function)):
             error.hint = f"pass `numeric=True` to solve it by iteration, or {error.hint}"
         raise
 
