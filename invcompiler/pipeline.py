@@ -39,7 +39,9 @@ from invcompiler.schedule.domains import CallInterval, intervals
 from invcompiler.schedule.facts import Facts, facts_again
 from invcompiler.schedule.functions import FunctionPlan, Session
 from invcompiler.schedule.look import read_again
+from invcompiler.schedule.numeric import is_proven
 from invcompiler.schedule.open_questions import is_open
+from invcompiler.schedule.plan import Numeric
 
 Made = TypeVar("Made")
 
@@ -141,8 +143,7 @@ def _planned(
         if numeric:
             session = session_of(reader, numeric=True)
             return session, use(session.plan(function, unknown, facts, declare(function)))
-        lost = isinstance(error, InformationDroppedError)  # no iteration brings that back
-        if not lost and _is_iterated(function, unknown, facts, declare(function)):
+        if _is_iterated(function, unknown, facts, declare(function), error):
             error.hint = f"pass `numeric=True` to solve it by iteration, or {error.hint}"
         raise
 
@@ -182,10 +183,16 @@ def _is_iterated(
     unknown: tuple[Var, ...],
     facts: Facts,
     declared: Mapping[Var, Interval],
+    error: InvcompilerError,
 ) -> bool:
-    """Whether there is an inverse if iterative code is allowed."""
+    """Whether there is an inverse if iterative code is allowed; where values are dropped, one that is proven."""
     session = session_of(Reader({id(function.source): function}), numeric=True)
-    return isinstance(session.planned(function, unknown, facts, declared, None), FunctionPlan)
+    found = session.planned(function, unknown, facts, declared, None)
+    if not isinstance(found, FunctionPlan):
+        return False
+    steps = [step for step in found.plan.steps if isinstance(step, Numeric)]
+    is_proven_throughout = bool(steps) and all(map(is_proven, steps))
+    return is_proven_throughout or not isinstance(error, InformationDroppedError)
 
 
 def session_of(reader: Reader, **options: Any) -> Session:

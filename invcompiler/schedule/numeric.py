@@ -90,7 +90,7 @@ def _at(solver: Solver, equation: Equation, known: set[Var] | None = None) -> Nu
             if isinstance(found, NotIterated):
                 if not blocked.is_reduction(solver, equation):
                     solver.refusals.setdefault(equation, found)
-            elif _is_proven(found) or not _is_refused(solver, equation):
+            elif is_proven(found) or not _is_refused(solver, equation):
                 steps.append(found)
     return min(steps, key=lambda step: _PREFERENCE.index(step.iteration), default=None)
 
@@ -106,7 +106,7 @@ def _is_refused(solver: Solver, equation: Equation) -> bool:
             return blocked.is_reduction(solver, equation)
 
 
-def _is_proven(step: Numeric) -> bool:
+def is_proven(step: Numeric) -> bool:
     return step.monotone is not None and step.monotone.sign is not None
 
 
@@ -296,4 +296,4 @@ def _terms(tree: Any, sign: int, defining: Mapping[Var, Equation], unknown: Var)
         yield tree, sign
 
 
-__all__ = ["Part", "Seen", "iterate"]
+__all__ = ["Part", "Seen", "is_proven", "iterate"]

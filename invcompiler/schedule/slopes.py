@@ -65,6 +65,7 @@ class Slope:
     low: Tree | None = None
     high: Tree | None = None
     smooth: bool = True
+    constant: bool = False  # the value may not depend on the unknown: a factor may be zero
 
 
 def monotone(
@@ -86,7 +87,7 @@ def monotone(
         return Unproven(None, isinstance(unknown, _Waits))
     if slope is None:
         return Unproven(point(0.0))
-    sign = _sign(slope.interval, slope.smooth)
+    sign = _sign(slope.interval, slope.smooth and not slope.constant)
     if sign is not None:
         return Monotone(sign, smooth=slope.smooth)
     if slope.low is None and slope.high is None:
@@ -211,11 +212,11 @@ class _Walk:
 
     def added(self, one: Slope, other: Slope) -> Slope:
         interval = one.interval + other.interval
-        smooth = one.smooth and other.smooth
+        smooth, constant = one.smooth and other.smooth, one.constant and other.constant
         if _is_plain(one) and _is_plain(other):
-            return Slope(interval, smooth=smooth)
+            return Slope(interval, smooth=smooth, constant=constant)
         low, high = (self.sum(self.end(one, end), self.end(other, end)) for end in ("low", "high"))
-        return Slope(interval, low, high, smooth)
+        return Slope(interval, low, high, smooth, constant)
 
     def negative(self, slope: Slope) -> Slope:
         if _is_plain(slope):
@@ -238,6 +239,11 @@ class _Walk:
         return self.spanned(interval, corners, slope.smooth)
 
     def times(self, slope: Slope, known: Tree) -> Slope:
+        """Return the slope times a known value, which may be zero."""
+        constant = slope.constant or 0.0 in self.interval(known)
+        return replace(self.product_with(slope, known), constant=constant)
+
+    def product_with(self, slope: Slope, known: Tree) -> Slope:
         """Return the slope times a known value, whose interval may tell enough."""
         within = self.interval(known)
         interval = slope.interval * within
@@ -478,9 +484,10 @@ def _where(walk: _Walk, call: Call, out: Var) -> Slope:
     condition, x, y = call.arguments.values()
     if walk.of(condition) is not None:
         raise _Unknown(walk.at)
-    zero = Slope(point(0.0))
+    zero = Slope(point(0.0), constant=True)
     a, b = walk.of(x) or zero, walk.of(y) or zero
-    return Slope(a.interval.hull(b.interval), smooth=a.smooth and b.smooth)
+    hull, constant = a.interval.hull(b.interval), a.constant or b.constant
+    return Slope(hull, smooth=a.smooth and b.smooth, constant=constant)
 
 
 @_handles(jnp.maximum, jnp.minimum)
