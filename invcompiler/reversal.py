@@ -12,6 +12,7 @@ import numpy as np
 from invcompiler.errors import InversionError
 from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.nodes import Capture, Function, Loop, Var
+from invcompiler.passes.adjoint_pairs import Pairs
 from invcompiler.passes.avals import Avals, abstract_run
 from invcompiler.passes.derivative_programs import Subject, generic_subject, subject
 from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
@@ -30,7 +31,7 @@ class Reversal:
     """What is asked for: which parameters are recovered, and which have cotangents (None: all, and what is captured).
 
     What cannot be recovered is kept, if `keeping`; otherwise it is refused. Every `store_every`-th state of a loop is kept. What is added
-    is rounded to a grid on which sums are `exact`. With a `tolerance` the recovered parameters are kept, and
+    is rounded to a grid on which sums are `exact`. `sharded`: for arrays on a mesh with explicit axes. With a `tolerance` the recovered parameters are kept, and
     compared with what is recovered.
     """
 
@@ -41,6 +42,7 @@ class Reversal:
     tolerance: float | None = None
     store_every: int | None = None
     exact: bool = False
+    sharded: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +109,9 @@ class _Work:
         asked = self.asked
         inverter = Inverter(Product(inverse=True), finished)
         checks = asked.tolerance is not None
-        retracer = Retracer(inverter, checks, asked.store_every, asked.exact)
+        retracer = Retracer(
+            inverter, checks, asked.store_every, asked.exact, pairs=Pairs(asked.sharded)
+        )
         captured = [entry for entry in plan.function.captures if holds_arrays(entry[1])]
         if asked.chosen is None:
             chosen = [*given, *(var for var, _ in captured)]
