@@ -39,18 +39,41 @@ class ReconstructingMaker(Maker):
     def compiled(self, args: tuple, kwargs: dict[str, Any]) -> Compiled:
         look = functools.partial(abstract, numbers=True)
         given = tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
-        return self._first(lambda asked: compile_for(self.function, asked, *given), len(args))
+        arrays = [number for number, arg in enumerate(args) if jax.tree_util.all_leaves([arg])]
+        make = lambda asked: compile_for(self.function, asked, *given)
+        return self._first(make, len(args), arrays)
 
-    def _first(self, make: Callable[[Reversal], Compiled], count: int) -> Compiled:
-        """Return the program that recovers the most of what has a cotangent; raise why nothing can be recovered."""
-        refusals: list[InvcompilerError] = []
+    def _first(
+        self, make: Callable[[Reversal], Compiled], count: int, arrays: Sequence[int]
+    ) -> Compiled:
+        """Return the program that recovers the most of what has a cotangent; raise why nothing can be recovered.
+
+        `arrays` numbers the parameters that are no containers: most likely one of them is what flows through the function.
+        """
+        refusals: dict[tuple[int, ...], InvcompilerError] = {}
         for unknown in choices(count, self.chosen):
             asked = Reversal(unknown, self.chosen, self.single, keeping=False)
             try:
                 return make(asked)
             except InvcompilerError as refusal:
-                refusals.append(refusal)
-        raise _must_be_kept(refusals, self.chosen)
+                refusals.setdefault(unknown, refusal)
+        alone = [number for number in self.chosen if number in arrays] or list(self.chosen)
+        raise self._must_be_kept(refusals, alone[-1], make)
+
+    def _must_be_kept(
+        self,
+        refusals: dict[tuple[int, ...], InvcompilerError],
+        number: int,
+        make: Callable[[Reversal], Compiled],
+    ) -> InvcompilerError:
+        """Return the refusal for one parameter alone, with what would have to be kept to recover it."""
+        refusal = refusals[number,]
+        hint = '`residuals="auto"` keeps what cannot be reconstructed'
+        kept = make(Reversal((number,), self.chosen, self.single)).kept
+        if kept:
+            hint = f"{', '.join(kept)} must be kept: " + hint
+        refusal.hint = f"{refusal.hint}, or {hint}" if refusal.hint else hint
+        return refusal
 
     def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
         return self.compiled(args, kwargs).function, True
@@ -58,7 +81,8 @@ class ReconstructingMaker(Maker):
     def generic_program(self) -> Program | InvcompilerError:
         count = len(self.function.params)
         try:
-            compiled = self._first(lambda asked: compile_generic(self.function, asked), count)
+            make = lambda asked: compile_generic(self.function, asked)
+            compiled = self._first(make, count, range(count))
         except InvcompilerError:
             return self._not_yet()
         return self._program_of(compiled)
@@ -80,18 +104,12 @@ class ReconstructingMaker(Maker):
         return super().holds(program) and all(reliance.holds() for reliance in program.relied)
 
 
-def _must_be_kept(refusals: list[InvcompilerError], chosen: Sequence[int]) -> InvcompilerError:
-    """Return the refusal of the most telling choice: that of one parameter only."""
-    refusal = refusals[min(len(refusals), len(chosen) + 1) - 1]
-    hint = '`residuals="auto"` keeps what cannot be reconstructed'
-    refusal.hint = f"{refusal.hint}, or {hint}" if refusal.hint else hint
-    return refusal
-
-
 class ReversibleMaker(ReconstructingMaker):
     """How the programs of one reversible function are made. What cannot be reconstructed is kept."""
 
-    def _first(self, make: Callable[[Reversal], Compiled], count: int) -> Compiled:
+    def _first(
+        self, make: Callable[[Reversal], Compiled], count: int, arrays: Sequence[int]
+    ) -> Compiled:
         return make(Reversal(self.chosen, **self.options))
 
 

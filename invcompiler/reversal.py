@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from invcompiler.errors import InversionError
 from invcompiler.ir.evaluate import bind_arguments
-from invcompiler.ir.nodes import Capture, Function, Loop, Var
+from invcompiler.ir.nodes import Capture, Equation, Function, Loop, Var
 from invcompiler.passes.adjoint_pairs import Pairs
 from invcompiler.passes.avals import Avals, abstract_run
 from invcompiler.passes.derivative_programs import Subject, generic_subject, subject
@@ -19,11 +19,13 @@ from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.reconstruct_calls import Retracer
+from invcompiler.passes.residuals import described
 from invcompiler.passes.reversible_programs import reconstructing_program
 from invcompiler.pipeline import Reader, finished, session_of
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.schedule.functions import FunctionPlan, Session
 from invcompiler.schedule.keeping import is_trusted, solve_keeping
+from invcompiler.schedule.plan import CallInverse, InvertLoop, Plan
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,14 @@ class Reversal:
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """`f_vjp(*args, y_bar)`; the functions that were read for it; arrays whose elements it relies on; captured values with cotangents."""
+    """`f_vjp(*args, y_bar)`; the functions that were read for it; arrays whose elements it relies on; captured values with cotangents;
+    what is kept because it cannot be undone."""
 
     function: Function
     rests_on: tuple[Function, ...]
     relied: tuple[tuple[Capture, np.ndarray], ...]
     differentiated: tuple[Capture, ...]
+    kept: tuple[str, ...] = ()
 
 
 def compile_for(
@@ -124,7 +128,24 @@ class _Work:
         traced = plan.context.tracing.functions
         rests_on = (self.function, *self.reader.functions.values(), *traced)
         differentiated = tuple(capture for _, capture in captured)
-        return Compiled(made, rests_on, tuple(plan.context.relied), differentiated)
+        kept = tuple(dict.fromkeys(_kept_in(plan.plan, plan.context.defining)))
+        return Compiled(made, rests_on, tuple(plan.context.relied), differentiated, kept)
+
+
+def _kept_in(plan: Plan, defining: Mapping[Var, Equation]) -> Iterator[str]:
+    """Yield what is kept, as a user would name it, in the loops and calls of a plan too."""
+    for var in plan.kept:
+        made = defining.get(var)
+        name = var.name or described(made) or "a value"
+        span = var.span or (made.span if made is not None else None)
+        yield f"`{name}`" + ("" if span is None else f" of line {span.line}")
+    for step in plan.steps:
+        if isinstance(step, InvertLoop):
+            yield from _kept_in(step.plan, defining)
+        elif isinstance(step, CallInverse):
+            inner = step.entered.solve(step.unknown, step.selection)
+            if isinstance(inner, FunctionPlan):
+                yield from _kept_in(inner.plan, inner.context.defining)
 
 
 def _refuse_stacks(retracer: Retracer, function: Function) -> None:
