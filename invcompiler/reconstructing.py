@@ -39,18 +39,41 @@ class ReconstructingMaker(Maker):
     def compiled(self, args: tuple, kwargs: dict[str, Any]) -> Compiled:
         look = functools.partial(abstract, numbers=True)
         given = tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
-        return self._first(lambda asked: compile_for(self.function, asked, *given), len(args))
+        arrays = [number for number, arg in enumerate(args) if jax.tree_util.all_leaves([arg])]
+        make = lambda asked: compile_for(self.function, asked, *given)
+        return self._first(make, len(args), arrays)
 
-    def _first(self, make: Callable[[Reversal], Compiled], count: int) -> Compiled:
-        """Return the program that recovers the most of what has a cotangent; raise why nothing can be recovered."""
-        refusals: list[InvcompilerError] = []
+    def _first(
+        self, make: Callable[[Reversal], Compiled], count: int, arrays: Sequence[int]
+    ) -> Compiled:
+        """Return the program that recovers the most of what has a cotangent; raise why nothing can be recovered.
+
+        `arrays` numbers the parameters that are no containers: most likely one of them is what flows through the function.
+        """
+        refusals: dict[tuple[int, ...], InvcompilerError] = {}
         for unknown in choices(count, self.chosen):
             asked = Reversal(unknown, self.chosen, self.single, keeping=False)
             try:
                 return make(asked)
             except InvcompilerError as refusal:
-                refusals.append(refusal)
-        raise _must_be_kept(refusals, self.chosen)
+                refusals.setdefault(unknown, refusal)
+        alone = [number for number in self.chosen if number in arrays] or list(self.chosen)
+        raise self._must_be_kept(refusals, alone[-1], make)
+
+    def _must_be_kept(
+        self,
+        refusals: dict[tuple[int, ...], InvcompilerError],
+        number: int,
+        make: Callable[[Reversal], Compiled],
+    ) -> InvcompilerError:
+        """Return the refusal for one parameter alone, with what would have to be kept to recover it."""
+        refusal = refusals[number,]
+        hint = '`residuals="auto"` keeps what cannot be reconstructed'
+        kept = make(Reversal((number,), self.chosen, self.single)).kept
+        if kept:
+            hint = f"{', '.join(kept)} must be kept: " + hint
+        refusal.hint = f"{refusal.hint}, or {hint}" if refusal.hint else hint
+        return refusal
 
     def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
         return self.compiled(args, kwargs).function, True
@@ -58,7 +81,8 @@ class ReconstructingMaker(Maker):
     def generic_program(self) -> Program | InvcompilerError:
         count = len(self.function.params)
         try:
-            compiled = self._first(lambda asked: compile_generic(self.function, asked), count)
+            make = lambda asked: compile_generic(self.function, asked)
+            compiled = self._first(make, count, range(count))
         except InvcompilerError:
             return self._not_yet()
         return self._program_of(compiled)
@@ -80,18 +104,12 @@ class ReconstructingMaker(Maker):
         return super().holds(program) and all(reliance.holds() for reliance in program.relied)
 
 
-def _must_be_kept(refusals: list[InvcompilerError], chosen: Sequence[int]) -> InvcompilerError:
-    """Return the refusal of the most telling choice: that of one parameter only."""
-    refusal = refusals[min(len(refusals), len(chosen) + 1) - 1]
-    hint = '`residuals="auto"` keeps what cannot be reconstructed'
-    refusal.hint = f"{refusal.hint}, or {hint}" if refusal.hint else hint
-    return refusal
-
-
 class ReversibleMaker(ReconstructingMaker):
     """How the programs of one reversible function are made. What cannot be reconstructed is kept."""
 
-    def _first(self, make: Callable[[Reversal], Compiled], count: int) -> Compiled:
+    def _first(
+        self, make: Callable[[Reversal], Compiled], count: int, arrays: Sequence[int]
+    ) -> Compiled:
         return make(Reversal(self.chosen, **self.options))
 
 
@@ -119,6 +137,9 @@ class Reversible:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = self._maker.signature.bind(*args, **kwargs)
         bound.apply_defaults()
+        given = jax.tree.leaves((bound.args, bound.kwargs, self._generated._maker.captured()))
+        if not self._options.get("sharded") and any(map(_is_on_explicit_axes, given)):
+            return self._on_explicit_axes(*args, **kwargs)
         program = self._generated._specialised(bound.args, bound.kwargs)
         maker = self._generated._maker
         leaves, treedef = jax.tree.flatten((bound.args, bound.kwargs, maker.captured()))
@@ -129,6 +150,10 @@ class Reversible:
                 run = _with_adjoint(program, maker.differentiated[program], places, leaves)
                 self._runs[program] = run
         return run([leaf for leaf in leaves if is_traced(leaf)])
+
+    @functools.cached_property
+    def _on_explicit_axes(self) -> Reversible:
+        return Reversible(self.__wrapped__, self._argnums, **self._options, sharded=True)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
@@ -185,6 +210,73 @@ def _like(bar: Any, aval: Any) -> Any:
     return bar if jnp.result_type(bar) == aval.dtype else jnp.asarray(bar, aval.dtype)
 
 
+def _is_on_explicit_axes(leaf: Any) -> bool:
+    """Whether an array is sharded over an axis of a mesh that is part of its type."""
+    if not isinstance(leaf, jax.Array):
+        return False
+    sharding = getattr(jax.typeof(leaf), "sharding", None)
+    types = getattr(getattr(sharding, "mesh", None), "axis_types", ()) or ()
+    return jax.sharding.AxisType.Explicit in types and any(sharding.spec)
+
+
+def _axes(leaf: Any) -> frozenset[str]:
+    """Return the mesh axes over which a value varies, inside of `jax.shard_map`."""
+    aval = jax.typeof(leaf)
+    manual = getattr(aval, "manual_axis_type", None)  # `vma` in earlier versions of JAX
+    return frozenset(getattr(aval, "vma", ()) if manual is None else manual.varying)
+
+
+def _as_varying(bar: Any, axes: frozenset[str]) -> Any:
+    """Return a cotangent that varies as its primal does: what all devices share has the sum of theirs."""
+    if bar is None or getattr(bar, "dtype", None) == jax.dtypes.float0:
+        return bar
+    summed = tuple(sorted(_axes(bar) - axes))
+    missing = tuple(sorted(axes - _axes(bar)))
+    bar = jax.lax.psum(bar, summed) if summed else bar
+    return jax.lax.pcast(bar, missing, to="varying") if missing else bar
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The structure of residuals, what of them is no array, and the axes that the arguments vary over."""
+
+    structure: Any
+    static: tuple[Any, ...]
+    axes: tuple[frozenset[str], ...]
+
+    def __hash__(self) -> int:
+        return hash((self.structure, self.axes))
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """Residuals as a pytree of arrays."""
+
+    arrays: tuple[Any, ...]
+    form: _Form
+
+    @classmethod
+    def of(cls, residuals: Any, axes: tuple[frozenset[str], ...]) -> _Kept:
+        leaves, structure = jax.tree.flatten(residuals)
+        static = tuple(None if is_traced(leaf) else leaf for leaf in leaves)
+        arrays = tuple(leaf for leaf in leaves if is_traced(leaf))
+        return cls(arrays, _Form(structure, static, axes))
+
+    @property
+    def residuals(self) -> Any:
+        given = iter(self.arrays)
+        leaves = [next(given) if leaf is None else leaf for leaf in self.form.static]
+        return jax.tree.unflatten(self.form.structure, leaves)
+
+    def tree_flatten(self) -> tuple[tuple, _Form]:
+        return (self.arrays,), self.form
+
+    @classmethod
+    def tree_unflatten(cls, form: _Form, children: Sequence[Any]) -> _Kept:
+        return cls(children[0], form)
+
+
 def _with_adjoint(
     program: Program, captures: Sequence[Capture], places: _Places, leaves: list
 ) -> Callable[[list], Any]:
@@ -193,7 +285,6 @@ def _with_adjoint(
     needs = inspect.signature(fwd).parameters
     names = {n: place_of(c) for n, c in program.text.captures if n in needs}
     avals = [abstract(leaves[i], numbers=True) for i in places.traced]
-    kept: list[Any] = []  # the structure of the residuals, and what of them is not an array
 
     def forward(values: list) -> Any:
         args, kwargs, captured = places.filled(values)
@@ -203,18 +294,13 @@ def _with_adjoint(
     def run(values: list) -> Any:
         return forward(values)[0]
 
-    def run_fwd(values: list) -> tuple[Any, list]:
+    def run_fwd(values: list) -> tuple[Any, _Kept]:
         out, residuals = forward(values)
-        found, structure = jax.tree.flatten(residuals)
-        kept[:] = [structure, [None if is_traced(leaf) else leaf for leaf in found]]
-        return out, [leaf for leaf in found if is_traced(leaf)]
+        return out, _Kept.of(residuals, tuple(map(_axes, values)))
 
-    def run_bwd(residuals: list, out_bar: Any) -> tuple[list]:
-        structure, static = kept
-        given = iter(residuals)
-        found = [next(given) if leaf is None else leaf for leaf in static]
-        bars = bwd(jax.tree.unflatten(structure, found), out_bar)
-        return (places.cotangents(bars, captures, avals),)
+    def run_bwd(kept: _Kept, out_bar: Any) -> tuple[list]:
+        bars = places.cotangents(bwd(kept.residuals, out_bar), captures, avals)
+        return (list(map(_as_varying, bars, kept.form.axes)),)
 
     run.defvjp(run_fwd, run_bwd)
     return jax.jit(run)

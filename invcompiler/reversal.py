@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +11,21 @@ import numpy as np
 
 from invcompiler.errors import InversionError
 from invcompiler.ir.evaluate import bind_arguments
-from invcompiler.ir.nodes import Capture, Function, Loop, Var
+from invcompiler.ir.nodes import Capture, Equation, Function, Loop, Var
+from invcompiler.passes.adjoint_pairs import Pairs
 from invcompiler.passes.avals import Avals, abstract_run
 from invcompiler.passes.derivative_programs import Subject, generic_subject, subject
 from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.reconstruct_calls import Retracer
+from invcompiler.passes.residuals import described
 from invcompiler.passes.reversible_programs import reconstructing_program
 from invcompiler.pipeline import Reader, finished, session_of
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.schedule.functions import FunctionPlan, Session
 from invcompiler.schedule.keeping import is_trusted, solve_keeping
+from invcompiler.schedule.plan import CallInverse, InvertLoop, Plan
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Reversal:
     """What is asked for: which parameters are recovered, and which have cotangents (None: all, and what is captured).
 
     What cannot be recovered is kept, if `keeping`; otherwise it is refused. Every `store_every`-th state of a loop is kept. What is added
-    is rounded to a grid on which sums are `exact`. With a `tolerance` the recovered parameters are kept, and
+    is rounded to a grid on which sums are `exact`. `sharded`: for arrays on a mesh with explicit axes. With a `tolerance` the recovered parameters are kept, and
     compared with what is recovered.
     """
 
@@ -41,16 +44,19 @@ class Reversal:
     tolerance: float | None = None
     store_every: int | None = None
     exact: bool = False
+    sharded: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """`f_vjp(*args, y_bar)`; the functions that were read for it; arrays whose elements it relies on; captured values with cotangents."""
+    """`f_vjp(*args, y_bar)`; the functions that were read for it; arrays whose elements it relies on; captured values with cotangents;
+    what is kept because it cannot be undone."""
 
     function: Function
     rests_on: tuple[Function, ...]
     relied: tuple[tuple[Capture, np.ndarray], ...]
     differentiated: tuple[Capture, ...]
+    kept: tuple[str, ...] = ()
 
 
 def compile_for(
@@ -107,7 +113,9 @@ class _Work:
         asked = self.asked
         inverter = Inverter(Product(inverse=True), finished)
         checks = asked.tolerance is not None
-        retracer = Retracer(inverter, checks, asked.store_every, asked.exact)
+        retracer = Retracer(
+            inverter, checks, asked.store_every, asked.exact, pairs=Pairs(asked.sharded)
+        )
         captured = [entry for entry in plan.function.captures if holds_arrays(entry[1])]
         if asked.chosen is None:
             chosen = [*given, *(var for var, _ in captured)]
@@ -120,7 +128,24 @@ class _Work:
         traced = plan.context.tracing.functions
         rests_on = (self.function, *self.reader.functions.values(), *traced)
         differentiated = tuple(capture for _, capture in captured)
-        return Compiled(made, rests_on, tuple(plan.context.relied), differentiated)
+        kept = tuple(dict.fromkeys(_kept_in(plan.plan, plan.context.defining)))
+        return Compiled(made, rests_on, tuple(plan.context.relied), differentiated, kept)
+
+
+def _kept_in(plan: Plan, defining: Mapping[Var, Equation]) -> Iterator[str]:
+    """Yield what is kept, as a user would name it, in the loops and calls of a plan too."""
+    for var in plan.kept:
+        made = defining.get(var)
+        name = var.name or described(made) or "a value"
+        span = var.span or (made.span if made is not None else None)
+        yield f"`{name}`" + ("" if span is None else f" of line {span.line}")
+    for step in plan.steps:
+        if isinstance(step, InvertLoop):
+            yield from _kept_in(step.plan, defining)
+        elif isinstance(step, CallInverse):
+            inner = step.entered.solve(step.unknown, step.selection)
+            if isinstance(inner, FunctionPlan):
+                yield from _kept_in(inner.plan, inner.context.defining)
 
 
 def _refuse_stacks(retracer: Retracer, function: Function) -> None:

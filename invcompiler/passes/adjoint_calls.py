@@ -256,10 +256,13 @@ def canonical_call(equation: Apply) -> Call | None:
     return canonical(equation)
 
 
+_CONTRACTIONS = (jnp.matmul, jnp.dot, jnp.einsum, jnp.tensordot, jnp.vdot, jnp.inner, jnp.vecdot)
+
+
 def by_rules(walk: Walk, equation: Apply) -> Pullback | None:
     """Return the pullback by rules, if every argument that wants a cotangent has one that applies."""
     call = canonical_call(equation)
-    if call is None:
+    if call is None or (walk.pairs.sharded and call.fn in _CONTRACTIONS):
         return None
     wanted = [
         name

@@ -78,6 +78,9 @@ class Pair:
 class Pairs:
     """The pairs made so far. Functions that are being differentiated further up are left to `jax.vjp`."""
 
+    sharded: bool = (
+        False  # on a mesh with explicit axes: JAX knows how what sums over one is sharded
+    )
     made: list[tuple[Any, tuple, list, Pair | None]] = field(default_factory=list)
     working: list[Any] = field(default_factory=list)
     captures: dict[tuple, tuple[Var, Capture]] = field(default_factory=dict)
