@@ -272,6 +272,12 @@ class difference_of_differences_to_number:
     def after(a, b, c):  return a - b
 
 
+@equation(a=inexact, b=inexact, c=known_number)
+class difference_of_sums_with_number:
+    def before(a, b, c): return (a + c) - (b + c)
+    def after(a, b, c):  return a - b
+
+
 # ---- absolute values -----------------------------------------------------------------------------
 
 

@@ -29,7 +29,7 @@ def main_function(source):
         node.id
         for function in functions
         for node in ast.walk(function)
-        if isinstance(node, ast.Name)
+        if isinstance(node, ast.Name) and node.id != function.name
     }
     (main,) = [function.name for function in functions if function.name not in called]
     return main

@@ -36,7 +36,7 @@ LITERALS = {
     guards.negative_literal: (-2.0, -3),
     guards.integer_literal: (2, 3, -1, -2, 2.0),
     guards.even_literal: (2, -4.0),
-    guards.known_number: (2.0, -0.5, 3),
+    guards.known_number: (2.0, 3),  # less a negative number is written as plus a positive one
     idioms.power_of_two: (2, 0.5, -4.0),
     idioms.exponent: (2, 5),
     idioms.fraction: (0.01, 0.5),

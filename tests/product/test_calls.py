@@ -176,4 +176,6 @@ def test_what_a_call_costs_does_not_grow_with_the_program():
         params = [jnp.zeros(2)] * depth
         g(jnp.ones(2), params)
         counts.append(python_calls(g, jnp.ones(2), params))
-    assert counts[1] - counts[0] <= 2 * 30  # a leaf is looked at: whether it is an array
+    assert (
+        counts[1] - counts[0] <= 3 * 30
+    )  # a leaf is looked at: whether it is an array, or a dict in an order of its own

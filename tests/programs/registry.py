@@ -5,6 +5,8 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+
 PROGRAMS: list["Program"] = []
 
 
@@ -34,6 +36,12 @@ class Program:
     no_gradient: str | None = None
     no_source: str | None = None
     tolerance: float = 1e-8
+
+    @property
+    def seen(self):
+        """The arguments as the text sees them: a jitted function sees dicts in JAX's order."""
+        jitted = hasattr(self.function, "lower")
+        return jax.tree.map(lambda leaf: leaf, self.arguments) if jitted else self.arguments
 
     @property
     def unknown_positions(self):

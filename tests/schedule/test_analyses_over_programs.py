@@ -37,8 +37,8 @@ def seen_in(program):
     def observe(var, value):
         seen.setdefault(var, []).append(value)
 
-    evaluate(function, program.arguments, program.keywords, observe=observe)
-    return function, bind_arguments(function, program.arguments, program.keywords), seen
+    evaluate(function, program.seen, program.keywords, observe=observe)
+    return function, bind_arguments(function, program.seen, program.keywords), seen
 
 
 def unknown_of(program, function):
@@ -57,7 +57,7 @@ def settled(values):
 def test_evaluating_the_ir_is_calling_the_function(program):
     function = check(read(program.function))
     expected = program.function(*program.arguments, **program.keywords)
-    found = evaluate(function, program.arguments, program.keywords)
+    found = evaluate(function, program.seen, program.keywords)
     assert jax.tree.structure(found) == jax.tree.structure(expected)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
