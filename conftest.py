@@ -33,13 +33,15 @@ def pytest_collection_modifyitems(config, items):
     """Keep one in N of the cases of a test. Which ones depends on its name: laws share programs out among them."""
     share = config.getoption("--share")
     seen = collections.Counter()
-    kept = []
+    kept, left_out = [], []
     for item in items:
         test = item.nodeid.partition("[")[0]
         number = seen[test] + zlib.crc32(test.encode())
         seen[test] += 1
-        if not hasattr(item, "callspec") or number % share == 0:
-            kept.append(item)
+        is_chosen = not hasattr(item, "callspec") or number % share == 0
+        (kept if is_chosen else left_out).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
     items[:] = kept
 
 
