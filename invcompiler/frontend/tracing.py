@@ -23,6 +23,7 @@ from invcompiler.errors import SourceUnavailableError
 from invcompiler.frontend.primitives import Operation, dtype_tree, ref, translate, untranslated
 from invcompiler.frontend.resolve import Scope
 from invcompiler.ir.build import Builder, as_tree
+from invcompiler.ir.dict_order import in_order, order_of
 from invcompiler.ir.nodes import (
     Apply,
     Block,
@@ -70,7 +71,8 @@ def trace(
         for i, value in zip(traced, given, strict=True):
             filled[i] = value
         positional, named = [], {}
-        for param, value in zip(params, jax.tree.unflatten(treedef, filled), strict=True):
+        seen = in_order(jax.tree.unflatten(treedef, filled), order_of(tuple(values)))
+        for param, value in zip(params, seen, strict=True):
             if param.kind is ParameterKind.KEYWORD_ONLY:
                 named[param.var.name or ""] = value
             else:
@@ -371,7 +373,7 @@ def _computes(fn: Any, structs: list[Any], inner: ClosedJaxpr) -> bool:
 
 def _scan(tracing: _Tracing, equation: Any) -> list[Tree]:
     params = equation.params
-    consts, carried = params["num_consts"], params["num_carry"]
+    consts, carried = _counts(params)
     body: ClosedJaxpr = params["jaxpr"]
     given = [tracing.read(atom) for atom in equation.invars[:consts]]
     init = [tracing.typed(atom) for atom in equation.invars[consts : consts + carried]]
@@ -412,9 +414,17 @@ def _scan(tracing: _Tracing, equation: Any) -> list[Tree]:
     return list(outs)
 
 
+def _counts(params: Any) -> tuple[int, int]:
+    """Return how many operands of a scan its body closes over, and how many it carries: numbers, or from jax 0.12 on structures."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    consts, carried, _ = params["ft_in"].unpack()
+    return len(list(consts)), len(list(carried))
+
+
 def _counter(equation: Any, body: ClosedJaxpr, consts: int) -> int | None:
     """Return which carried value counts the steps, as that of `fori_loop` does; None if values are collected as well."""
-    if len(body.jaxpr.outvars) != equation.params["num_carry"]:
+    if len(body.jaxpr.outvars) != _counts(equation.params)[1]:
         return None
     made = {out: inner for inner in body.jaxpr.eqns for out in inner.outvars}
     for number, atom in enumerate(equation.invars[consts:]):

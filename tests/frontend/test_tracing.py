@@ -13,6 +13,7 @@ import invcompiler as inv
 import tests.programs  # noqa: F401  (fills the registry)
 from invcompiler.errors import SourceUnavailableError
 from invcompiler.frontend.tracing import trace
+from invcompiler.ir.dict_order import in_order, order_of
 from invcompiler.ir.evaluate import run
 from invcompiler.ir.nodes import Param, ParameterKind, Var
 from tests.programs.registry import PROGRAMS
@@ -106,7 +107,8 @@ def struct(value):
 def traced(function, arguments):
     kind = ParameterKind.POSITIONAL_OR_KEYWORD
     params = [Param(Var(f"a{i}"), kind) for i in range(len(arguments))]
-    found = trace(function, params, jax.tree.map(struct, arguments), "traced")
+    structs = in_order(jax.tree.map(struct, arguments), order_of(arguments))
+    found = trace(function, params, structs, "traced")
     bound = {param.var: value for param, value in zip(params, arguments, strict=True)}
     captured = {var: capture.read() for var, capture in found.captures}
     return run(found, {**bound, **captured}, lambda var, value: None)
