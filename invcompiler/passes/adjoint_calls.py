@@ -103,6 +103,9 @@ def projection(walk: Walk, equation: Apply) -> Pullback | None:
         box, number = found
         walk.forward.keep(equation)
         return lambda cots: _give_item(cots, source, box, number, cots.take(equation.out))
+    if isinstance(key, Slice) and (taken := sliced(walk.forward, source, key)) is not None:
+        walk.forward.keep(equation)
+        return lambda cots: _give_items(cots, source, *taken, cots.take(equation.out))
     if walk.forward.generic and isinstance(key, Const) and isinstance(key.value, str):
         if fn.value is operator.getitem:
             walk.forward.keep(equation)
@@ -122,6 +125,31 @@ def projected(emit: Emission, equation: Apply) -> tuple[Container, int] | None:
     box = known.value
     number = box.position(equation.fn.value is getattr, key.value)  # type: ignore[union-attr]
     return None if number is None else (box, number)
+
+
+def sliced(emit: Emission, source: Var, key: Slice) -> tuple[Container, list[int]] | None:
+    """Return the list or tuple that `source` is, and the numbers of the items that a slice takes."""
+    known = emit.ask(_box, source)
+    parts = (key.lower, key.upper, key.step)
+    if known is None or known.value is None or known.value.kind not in (list, tuple):
+        return None
+    if not all(isinstance(part, Const) for part in parts):
+        return None
+    box = known.value
+    picked = slice(*(part.value for part in parts if isinstance(part, Const)))
+    return box, list(range(len(box)))[picked]
+
+
+def _give_items(
+    cots: Cotangents, source: Var, box: Container, numbers: list[int], bar: Tree
+) -> None:
+    if bar == ZERO:
+        return
+    taken = Container(box.kind, None, (None,) * len(numbers))
+    items: list[Tree] = [ZERO] * len(box)
+    for place, number in enumerate(numbers):
+        items[number] = cots.item(bar, taken, place)
+    cots.give(source, box.display(items))
 
 
 def _box(aval: Any) -> Container | None:

@@ -1243,3 +1243,12 @@ def shadowed_builtin_names(x):
     sum = jnp.sin(x)
     list = sum * x
     return list * sum
+
+
+@program([X, Y, X, Y], (X, Y, X), argnums=(0, 1))
+def slices_of_containers(items, pair):
+    total = jnp.zeros_like(items[0])
+    for item in items[1::2]:
+        total = total + jnp.sin(item) * total.sum() + item
+    first, second = pair[:2]
+    return total * first + second * items[-1]
