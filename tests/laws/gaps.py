@@ -34,7 +34,6 @@ UNSETTLED: dict[str, dict[str, str]] = {
     "loops.lax_map": {"batch_ndims": BATCH},
     "numeric.perturbed_exponential": {"standalone": ALONE},
     "partial_knowledge.overlapping_slices": {EVERY_LAW: "its shape does not follow from overlaps"},
-    "loops.two_loops_in_a_row": {EVERY_LAW: "refused, though it can be inverted"},
     "branches.where_on_a_mask_of_rows": {"standalone": ALONE},
     "structural.tile": {EVERY_LAW: REPEATS},
     "structural.unpacked_rows": {"standalone": ALONE},
