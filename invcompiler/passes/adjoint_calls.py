@@ -372,8 +372,13 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
     """Return the cotangent of one argument, of the shape and dtype of that argument."""
     emit = cots.emit
     operand = call.arguments[rule.argument]
+    uniform = rule.moves and isinstance(y_bar, Spread) and emit.is_number(y_bar.value)
+    if uniform and not rule.emits:
+        known = emit.ask(jnp.shape, operand)
+        if known is not None:
+            return Spread(y_bar.value, known.value)
     if rule.emits:
-        given = cots.dense(y_bar)
+        given = y_bar.value if uniform else cots.dense(y_bar)
         if isinstance(given, Display) and ZERO in given.items:
             slabs = _split_slabs(cots, call, out, given)
             if slabs is not None:

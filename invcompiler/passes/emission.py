@@ -158,6 +158,11 @@ class Emission(Builder):
     def generic(self) -> bool:
         return self.avals.generic
 
+    def is_number(self, tree: Tree) -> bool:
+        """Whether `tree` is known to be a number, or an array of rank 0."""
+        known = self.ask(jnp.shape, tree)
+        return known is not None and known.value == ()
+
     def aval(self, tree: Tree) -> Any:
         known = self.ask(lambda value: value, tree)
         return None if known is None else known.value

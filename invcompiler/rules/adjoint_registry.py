@@ -26,6 +26,7 @@ class AdjointRule:
     pointwise     the cotangent has the shape of the output; broadcasting of the argument is still to be undone
     emits         `template(emit, arguments, y, y_bar)` builds the code itself
     linear        `fn` is linear in `argument`: its tangent is `fn` of the tangent
+    moves         if all elements of `y_bar` are one number, so are those of the cotangent
     holomorphic   right for complex numbers as well
     real_only     wrong for them; of others, that is not known
     condition     abstract arguments -> whether the rule applies
@@ -39,6 +40,7 @@ class AdjointRule:
     pointwise: bool = False
     emits: bool = False
     linear: bool = False
+    moves: bool = False
     holomorphic: bool = False
     real_only: bool = False
     condition: Callable[..., bool] | None = None

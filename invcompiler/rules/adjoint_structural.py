@@ -13,31 +13,32 @@ from invcompiler.ir.nodes import Const, Display, Tree, Var
 from invcompiler.rules.adjoint_registry import Spread, built_in, emitter, static
 
 LINEAR = {"linear": True, "holomorphic": True}
+MOVES = {**LINEAR, "moves": True}
 
 # ---- shapes ---------------------------------------------------------------------------------------
 
 
-@built_in(jnp.reshape, "a", condition=lambda a, shape, order: order == "C", **LINEAR)
+@built_in(jnp.reshape, "a", condition=lambda a, shape, order: order == "C", **MOVES)
 def _(y_bar, a):
     return y_bar.reshape(a.shape)
 
 
-@built_in(jnp.ravel, "a", condition=lambda a, order: order == "C", **LINEAR)
+@built_in(jnp.ravel, "a", condition=lambda a, order: order == "C", **MOVES)
 def _(y_bar, a):
     return y_bar.reshape(a.shape)
 
 
-@built_in(jnp.squeeze, "a", **LINEAR)
+@built_in(jnp.squeeze, "a", **MOVES)
 def _(y_bar, a):
     return y_bar.reshape(a.shape)
 
 
-@built_in(jnp.expand_dims, "a", **LINEAR)
+@built_in(jnp.expand_dims, "a", **MOVES)
 def _(y_bar, a):
     return y_bar.reshape(a.shape)
 
 
-@built_in(jnp.transpose, "a", **LINEAR)
+@built_in(jnp.transpose, "a", **MOVES)
 def _(y_bar, a, axes):
     if axes is None:
         return y_bar.T
@@ -49,22 +50,22 @@ def inverse_permutation(axes):
     return tuple(int(i) for i in np.argsort([axis % len(axes) for axis in axes]))
 
 
-@built_in(jnp.matrix_transpose, "x", **LINEAR)
+@built_in(jnp.matrix_transpose, "x", **MOVES)
 def _(y_bar):
     return y_bar.mT
 
 
-@built_in(jnp.swapaxes, "a", **LINEAR)
+@built_in(jnp.swapaxes, "a", **MOVES)
 def _(y_bar, axis1, axis2):
     return jnp.swapaxes(y_bar, axis1, axis2)
 
 
-@built_in(jnp.moveaxis, "a", **LINEAR)
+@built_in(jnp.moveaxis, "a", **MOVES)
 def _(y_bar, source, destination):
     return jnp.moveaxis(y_bar, destination, source)
 
 
-@built_in(jnp.flip, "m", **LINEAR)
+@built_in(jnp.flip, "m", **MOVES)
 def _(y_bar, axis):
     if axis is None:
         return jnp.flip(y_bar)
@@ -76,7 +77,7 @@ def negated(shift):
     return tuple(-n for n in shift) if isinstance(shift, tuple) else -shift
 
 
-@built_in(jnp.roll, "a", condition=lambda a, shift, axis: isinstance(shift, int | tuple), **LINEAR)
+@built_in(jnp.roll, "a", condition=lambda a, shift, axis: isinstance(shift, int | tuple), **MOVES)
 def _(y_bar, shift, axis):
     if axis is None:
         return jnp.roll(y_bar, negated(shift))
@@ -179,12 +180,12 @@ def _plain(a, axis, dtype, keepdims):
     return dtype is None and isinstance(axis, int | tuple | None)
 
 
-@emitter(jnp.sum, "a", condition=_plain, **LINEAR)
+@emitter(jnp.sum, "a", condition=_plain, **MOVES)
 def _(emit: Any, arguments: Mapping[str, Tree], y: Var, y_bar: Tree) -> Any:
     return _spread(emit, arguments, y_bar)
 
 
-@emitter(jnp.mean, "a", condition=_plain, **LINEAR)
+@emitter(jnp.mean, "a", condition=_plain, **MOVES)
 def _(emit: Any, arguments: Mapping[str, Tree], y: Var, y_bar: Tree) -> Any:
     a, axis = arguments["a"], arguments["axis"]
     known = emit.ask(lambda x, i: reduced_size(jnp.shape(x), i), a, axis)
@@ -201,7 +202,7 @@ def _spread(emit: Any, arguments: Mapping[str, Tree], y_bar: Tree) -> Any:
         rows = emit.call(jnp.reshape, y_bar, shape)
         return emit.call(jnp.broadcast_to, rows, emit.call(jnp.shape, a))
     shape, dropped = known.value
-    if dropped:
+    if dropped and not emit.is_number(y_bar):
         y_bar = emit.call(jnp.expand_dims, y_bar, axis)
     return Spread(y_bar, shape)
 

@@ -452,6 +452,21 @@ class log_of_power:
     def after(n, x):  return n * jnp.log(x)
 
 
+# ---- rows that are normalised ----------------------------------------------------------------------
+
+
+@equation(x=real, axis=static)
+class exp_of_log_softmax:
+    def before(x, axis): return jnp.exp(jax.nn.log_softmax(x, axis=axis))
+    def after(x, axis):  return jax.nn.softmax(x, axis=axis)
+
+
+@equation(x=real, axis=static)
+class log_of_softmax:
+    def before(x, axis): return jnp.log(jax.nn.softmax(x, axis=axis))
+    def after(x, axis):  return jax.nn.log_softmax(x, axis=axis)
+
+
 # ---- sigmoids ------------------------------------------------------------------------------------
 
 

@@ -55,6 +55,8 @@ STRUCTURAL = {
     "sum_of_literal_times": {**SUMS, "c": (2.0, -1.5, 3)},
     "sum_of_broadcast_log_of_literal": {"c": (0.5, 2)},
     "sum_of_broadcast_zero": {},
+    "exp_of_log_softmax": {"axis": (0, 1)},
+    "log_of_softmax": {"axis": (0, 1)},
     "negative_of_size_times": {"b": (CUBE, 2.0)},
     "reshape_to_own_shape": {},
     "broadcast_to_own_shape": {},
