@@ -80,7 +80,7 @@ STRUCTURAL = {
     "expand_dims_of_squeeze": {"x": (CUBE[:, :1],), "a": (1, -2)},
     "first_of_differences": {"y": (CUBE,)},
     "first_of_differences_of_rows": {"y": (CUBE,)},
-    "differences_after_the_first": {"y": (CUBE,), "a": (0, -1)},
+    "differences_after_the_first": {"y": (CUBE,), "a": (-1, 0)},
     "solve_of_unit_lower": {"a": (UNIT,), "y": (RIGHT, RIGHT[:, 0])},
     "solve_of_unit_upper": {"a": (UNIT.T,), "y": (RIGHT, RIGHT[:, 0])},
     "solve_of_lower": {"a": (LOWER,), "y": (RIGHT, RIGHT[:, 0])},
