@@ -263,7 +263,7 @@ class _Mapping:
         return self.showing._new(made, value, self.builder)
 
     def _items(self, trees: list[Tree], value: Abstract) -> Tree | None:
-        parts = [self.showing._parts(tree, self.builder) for tree in trees]
+        parts = [_sorted(self.showing._parts(tree, self.builder)) for tree in trees]
         first = parts[0]
         if first is None or any(p is None or not _alike(p, first) for p in parts):
             return None
@@ -277,6 +277,14 @@ class _Mapping:
 
 def _first(pair: tuple) -> Any:
     return pair[0]
+
+
+def _sorted(shown: Display | None) -> Display | None:
+    """Return a display with the keys in the order in which `tree.map` gives them."""
+    if shown is None or shown.kind is not dict or shown.keys is None:
+        return shown
+    pairs = sorted(zip(shown.keys, shown.items, strict=True), key=_first)
+    return replace(shown, keys=tuple(k for k, _ in pairs), items=tuple(v for _, v in pairs))
 
 
 def _alike(one: Display, other: Display) -> bool:

@@ -259,7 +259,7 @@ def slices_of_a_list(items):
     return [item + 1 for item in items[:1]] + [item * 2 for item in items[1:]]
 
 
-@program([A, B, C])
+@program([A, B, C], needs_arguments="how many items the list has")
 def list_changed_in_place(items):
     items = list(items)
     items[0], items[-1] = jnp.sinh(items[-1]), items[0]

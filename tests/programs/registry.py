@@ -11,9 +11,9 @@ PROGRAMS: list["Program"] = []
 
 
 def with_text():
-    """Return the programs whose text can be read: a function of C has none, nor has one that `exec` made."""
+    """Return the programs whose text can be read alone: a function of C has none, nor has one that `exec` made."""
     written = (p for p in PROGRAMS if not isinstance(p.function, types.BuiltinFunctionType))
-    return [p for p in written if p.no_source is None]
+    return [p for p in written if p.no_source is None and p.needs_arguments is None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Program:
     """A function, arguments at which it is tried, and which of them are recovered.
 
     A law that does not hold for the program by its nature is named with the reason: `no_ildj`,
-    `no_vmap`, `no_float32`, `no_gradient`, `no_source`.
+    `no_vmap`, `no_float32`, `no_gradient`, `no_source`, `needs_arguments` (to read the text).
     """
 
     name: str
@@ -35,6 +35,7 @@ class Program:
     no_float32: str | None = None
     no_gradient: str | None = None
     no_source: str | None = None
+    needs_arguments: str | None = None
     tolerance: float = 1e-8
 
     @property
@@ -86,6 +87,7 @@ def program(
     no_float32=None,
     no_gradient=None,
     no_source=None,
+    needs_arguments=None,
     tolerance=1e-8,
     **options,
 ):
@@ -109,6 +111,7 @@ def program(
                 no_float32=no_float32,
                 no_gradient=no_gradient,
                 no_source=no_source,
+                needs_arguments=needs_arguments,
                 tolerance=tolerance,
             )
         )
