@@ -37,6 +37,7 @@ from invcompiler.passes.activity import useful, varying
 from invcompiler.passes.avals import Avals
 from invcompiler.passes.cotangents import Cotangents
 from invcompiler.passes.emission import Emission
+from invcompiler.passes.even_loops import even_loops
 
 Pullback = Callable[[Cotangents], None]
 
@@ -187,6 +188,7 @@ def reverse(
 
     The cotangents that arrived at the parameters are left in the `Cotangents` that is returned.
     """
+    function = even_loops(function, avals)
     varied = varying(function.body, active, avals)
     wanted = useful(function.body, (function.body.result,), varied)
     params = frozenset(param.var for param in function.params)

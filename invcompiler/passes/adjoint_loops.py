@@ -43,6 +43,7 @@ from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.emission import Emission, NeedsShapes, reference
+from invcompiler.passes.even_loops import length_of
 from invcompiler.passes.fresh import fresh_block
 from invcompiler.passes.residuals import Kept, choose, invariant
 from invcompiler.rules.adjoint_helpers import items_like
@@ -370,7 +371,7 @@ def _are_equal(emit: Emission, loop: Loop, parts: list[Iter]) -> bool:
     """
     if loop.kind not in _PYTHON or len(parts) < 2:
         return True
-    lengths = [_length_of(emit, part) for part in parts]
+    lengths = [length_of(emit, part) for part in parts]
     if None in lengths:
         return False
     if len(set(lengths)) > 1:
@@ -380,23 +381,6 @@ def _are_equal(emit: Emission, loop: Loop, parts: list[Iter]) -> bool:
             hint="cut them to one length before the loop",
         )
     return True
-
-
-def _length_of(emit: Emission, part: Iter) -> int | None:
-    match part:
-        case Reversed():
-            return _length_of(emit, part.part)
-        case Range():
-            known = emit.ask(lambda *b: len(range(*b)), part.start, part.stop, part.step)
-        case Each():
-            known = emit.ask(_length, part.value)
-        case _:
-            return None
-    return None if known is None else known.value
-
-
-def _length(aval: Any) -> int:
-    return aval.shape[0] if isinstance(aval, jax.ShapeDtypeStruct) else len(aval)
 
 
 def _runs_backwards(loop: Loop) -> bool:
