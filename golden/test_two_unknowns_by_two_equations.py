@@ -8,9 +8,8 @@ def rotate_inverse_and_ildj(y, angle):
     c = jnp.cos(angle)
     x, y = y
     s = jnp.sin(angle)
-    s_1 = -s
-    c_1 = c * c - s_1 * s
-    x_1 = (c * x - s_1 * y) / c_1
+    c_1 = c * c + s * s
+    x_1 = (c * x + s * y) / c_1
     y = (c * y - s * x) / c_1
     ildj = -jnp.sum(jnp.broadcast_to(jnp.log(jnp.abs(c_1)), x_1.shape))
     return (x_1, y), ildj

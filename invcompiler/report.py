@@ -25,6 +25,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Quadratic,
     Ratio,
     Read,
     ShapeQuery,
@@ -120,6 +121,8 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names([whole]), "its first element and its differences", whole.span
         case Ratio(equation=equation, solved=solved):
             return _names([solved]), "collected, a quotient", equation.span
+        case Quadratic(equation=equation, solved=solved):
+            return _names([solved]), "collected, a root of a quadratic equation", equation.span
         case Collect():
             return _names(step.solved), "collected, a linear system", step.values[0].span
         case CallInverse(equation=equation):

@@ -28,7 +28,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import map_iter
-from invcompiler.passes import invert_stated, iterate
+from invcompiler.passes import invert_stated, iterate, quadratic_code
 from invcompiler.passes.affine_code import add_determinant, add_ratio
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.docstrings import docstring
@@ -48,6 +48,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Quadratic,
     Ratio,
     Step,
 )
@@ -113,6 +114,8 @@ class ForwardEmitter(Emitter):
                 self._add_rule(step)
             case Ratio():
                 add_ratio(self, step)
+            case Quadratic():
+                quadratic_code.add_term(self, step)
             case Collect():
                 add_determinant(self, step)
             case ByStatedRule():

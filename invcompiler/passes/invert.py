@@ -29,7 +29,14 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree, operands
-from invcompiler.passes import assemble, invert_calls, invert_loops, invert_stated, pieces_code
+from invcompiler.passes import (
+    assemble,
+    invert_calls,
+    invert_loops,
+    invert_stated,
+    pieces_code,
+    quadratic_code,
+)
 from invcompiler.passes.affine_code import solve_ratio
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.iterate import iterate
@@ -54,6 +61,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Quadratic,
     Ratio,
     Read,
     ShapeQuery,
@@ -353,6 +361,8 @@ class Emitter:
                 self.bind(step.whole, assemble.accumulate(self, step))
             case Ratio():
                 solve_ratio(self, step)
+            case Quadratic():
+                quadratic_code.solve(self, step)
             case Collect():
                 assemble.collect(self, step)
             case CallInverse():

@@ -24,7 +24,7 @@ from invcompiler.passes.log_det import Term
 from invcompiler.passes.ops import call
 from invcompiler.rules.registry import InverseRule, parameters
 from invcompiler.schedule.choices import OPPOSITE, Compared, Condition
-from invcompiler.schedule.plan import Isolate, Pieces, Way
+from invcompiler.schedule.plan import Isolate, Pieces, Quadratic, Way
 
 if TYPE_CHECKING:
     from invcompiler.passes.forward_log_det import ForwardEmitter
@@ -131,7 +131,10 @@ def _candidate(
 
 def is_restricted(way: Way) -> bool:
     """Whether what inverts the way holds for some values only: elsewhere it is not finite, or has no finite gradient."""
-    return any(isinstance(step, Isolate) and step.rule.range != REAL for step in way.plan.steps)
+    return any(
+        isinstance(step, Quadratic) or (isinstance(step, Isolate) and step.rule.range != REAL)
+        for step in way.plan.steps
+    )
 
 
 def _restricted_last(ways: Sequence[Way]) -> list[Way]:
@@ -344,7 +347,7 @@ def _guarded(emitter: Emitter, way: Way, source: Var, value: Tree, mask: Mask) -
     from invcompiler.passes.invert import inner_point
 
     steps = [step for step in way.plan.steps if isinstance(step, Isolate)]
-    if all(step.rule.domain == REAL and step.rule.range == REAL for step in steps):
+    if not is_restricted(way) and all(step.rule.domain == REAL for step in steps):
         return value
     return where(emitter, mask, value, Const(inner_point(way.context.interval(source))))
 

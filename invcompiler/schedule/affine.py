@@ -39,12 +39,16 @@ Coefficient = Any  # a number, a known Tree, or an Op
 def add(one: Coefficient, other: Coefficient) -> Coefficient:
     if number(one) == 0:
         return other
+    if _is_negative(other):
+        return subtract(one, other.args[0])
     return one if number(other) == 0 else _made(operator.add, one, other)
 
 
 def subtract(one: Coefficient, other: Coefficient) -> Coefficient:
     if number(other) == 0:
         return one
+    if _is_negative(other):
+        return add(one, other.args[0])
     return negative(other) if number(one) == 0 else _made(operator.sub, one, other)
 
 
@@ -53,7 +57,13 @@ def multiply(one: Coefficient, other: Coefficient) -> Coefficient:
         return 0
     if number(one) == 1:
         return other
-    return one if number(other) == 1 else _made(operator.mul, one, other)
+    if number(other) == 1:
+        return one
+    if _is_negative(one) or _is_negative(other):
+        pair = [arg.args[0] if _is_negative(arg) else arg for arg in (one, other)]
+        product = multiply(*pair)
+        return product if _is_negative(one) and _is_negative(other) else negative(product)
+    return _made(operator.mul, one, other)
 
 
 def divide(one: Coefficient, other: Coefficient) -> Coefficient:
@@ -61,7 +71,11 @@ def divide(one: Coefficient, other: Coefficient) -> Coefficient:
 
 
 def negative(one: Coefficient) -> Coefficient:
-    return _made(operator.neg, one)
+    return one.args[0] if _is_negative(one) else _made(operator.neg, one)
+
+
+def _is_negative(coefficient: Coefficient) -> bool:
+    return isinstance(coefficient, Op) and coefficient.fn is operator.neg
 
 
 def _made(fn: Callable[..., Any], *args: Coefficient) -> Coefficient:

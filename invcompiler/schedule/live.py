@@ -20,6 +20,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Quadratic,
     Ratio,
     Read,
     ShapeQuery,
@@ -73,6 +74,8 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (*values, *_in_coefficients((*offsets, *(c for row in rows for c in row))))
         case Ratio(value=value, rows=rows):
             return (value, *_in_coefficients(tuple(c for row in rows for c in row)))
+        case Quadratic(value=value, above=above, below=below):
+            return (value, *_in_coefficients((*above, *below)))
         case Pieces(output=output, ways=ways):
             return (output, *(var for way in ways for var in way.plan.given))
         case CallInverse(sources=sources, known=known):

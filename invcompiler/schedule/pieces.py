@@ -20,7 +20,7 @@ from invcompiler.ir.walk import leaves, map_operands, map_tree, operands
 from invcompiler.rules.registry import Kind
 from invcompiler.schedule.choices import Choices, Chooser, chooser_of
 from invcompiler.schedule.comparisons import narrowed
-from invcompiler.schedule.plan import Collect, Forward, Isolate, Pieces, Plan, Ratio, Way
+from invcompiler.schedule.plan import Collect, Forward, Isolate, Pieces, Plan, Quadratic, Ratio, Way
 from invcompiler.schedule.pointwise import between, is_pointwise
 from invcompiler.schedule.survey import survey
 
@@ -259,7 +259,7 @@ def _acts_on_elements(step: Any) -> bool:
     match step:
         case Isolate(rule=rule):
             return rule.kind is Kind.ELEMENTWISE
-        case Forward() | Collect() | Ratio():
+        case Forward() | Collect() | Ratio() | Quadratic():
             return True
         case _:
             return False

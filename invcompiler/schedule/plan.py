@@ -153,6 +153,27 @@ class Ratio:
 
 
 @dataclass(frozen=True, eq=False)
+class Quadratic:
+    """Solve `value == P(solved) / Q(solved)`, elementwise, where `above` and `below` are the coefficients of 1, x and x**2.
+
+    `sign` is that of the derivative of `P - value * Q` on `interval`; None if it is that of the coefficients `ends`, at run time.
+    """
+
+    equation: Apply
+    value: Var
+    solved: Var
+    above: tuple[Any, Any, Any]
+    below: tuple[Any, Any, Any]
+    interval: Interval
+    sign: int | None
+    ends: tuple[Any, ...]
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
+@dataclass(frozen=True, eq=False)
 class CallInverse:
     """Call the inverse of a function that the program calls.
 
@@ -315,6 +336,7 @@ Step = Union[
     Numeric,
     Pieces,
     Ratio,
+    Quadratic,
 ]
 
 

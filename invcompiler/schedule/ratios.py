@@ -38,10 +38,10 @@ def _ratio(solver: Solver, equation: Apply) -> Ratio | None:
     if len(roots) != 1:
         return None
     root = roots.pop()
-    if not _is_real(solver, root) or not affine.same_shapes(solver, (equation.out, root)):
+    if not is_real(solver, root) or not affine.same_shapes(solver, (equation.out, root)):
         return None
     rows = tuple((form.coefficients.get(root, 0), form.offset) for form in (above, below))
-    refusal = _constant(solver, rows)
+    refusal = constant(solver, rows)
     if refusal is not None:
         solver.refusals[equation] = refusal
         return None
@@ -54,7 +54,7 @@ def _form(solver: Solver, tree: Tree) -> Form | None:
     return Form({}, tree)
 
 
-def _is_real(solver: Solver, root: Var) -> bool:
+def is_real(solver: Solver, root: Var) -> bool:
     dtype = solver.context.facts.dtype(root)
     return dtype is None or np.dtype(dtype).kind in "fV"
 
@@ -64,7 +64,7 @@ def determinant(rows: tuple[tuple[Coefficient, Coefficient], ...]) -> Coefficien
     return affine.determinant(rows)
 
 
-def _constant(solver: Solver, rows: tuple) -> Refusal | None:
+def constant(solver: Solver, rows: tuple) -> Refusal | None:
     value = affine.value_of(solver, determinant(rows))
     if value is None or (np.isfinite(value) & (value != 0)).all():
         return None

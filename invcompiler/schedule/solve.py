@@ -27,6 +27,7 @@ from invcompiler.schedule import (
     loops,
     numeric,
     pieces,
+    quadratics,
     ratios,
     stated,
     views,
@@ -41,6 +42,7 @@ from invcompiler.schedule.plan import (
     Forward,
     Join,
     Plan,
+    Quadratic,
     Ratio,
     Read,
     ShapeQuery,
@@ -301,10 +303,10 @@ class Solver:
 
     def collect(self) -> bool:
         """Solve a small linear system of values that stay entangled; say whether one was found."""
-        step = affine.collect(self) or ratios.invert(self)
+        step = affine.collect(self) or ratios.invert(self) or quadratics.invert(self)
         if step is None:
             return False
-        if isinstance(step, Ratio):
+        if isinstance(step, Ratio | Quadratic):
             self.used.add(step.equation)
         self.take(step)
         return True

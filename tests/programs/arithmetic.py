@@ -1,10 +1,13 @@
 """Arithmetic with one unknown operand, and unknowns that occur more than once but collect."""
 
+import math
 import operator
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
+import invcompiler as inv
 from tests.programs.registry import program
 from tests.programs.samples import positive, real, unit
 
@@ -221,6 +224,61 @@ def quotient_with_known_coefficients(x, a, b):
 @program(positive(3), domain="positive")
 def hill(x):
     return x**2 / (1 + x**2)
+
+
+@program(positive(3), domain="positive")
+def quadratic(x):
+    return x**2 + x
+
+
+@program(positive(3), positive(3, seed=1), positive(3, seed=2), real(3), domain="positive")
+def quadratic_with_known_coefficients(x, a, b, c):
+    return a * x**2 + b * x + c
+
+
+@program(-positive(3), domain=inv.Interval(-math.inf, 0))
+def quadratic_below_zero(x):
+    return (x - 2) * x + 1
+
+
+@program(positive(3) + 1, domain=inv.Interval(1, math.inf))
+def quadratic_beyond_one(x):
+    return 3 * jnp.square(x) - x
+
+
+@program(unit(3), domain="unit")
+def quotient_that_peaks_at_an_end(x):
+    return x / (1 + x**2)
+
+
+@program(0.5 * unit(3), domain=inv.Interval(0, 0.5))
+def parabola_to_its_top(x):
+    return x * (1 - x)
+
+
+@program(positive(3), domain="positive")
+def difference_to_its_reciprocal(x):
+    return x - 1 / x
+
+
+@program(X)
+def quotient_in_exp(x):
+    return (jnp.exp(x) - 1) / (3 + jnp.exp(x))
+
+
+@program(X)
+def powers_of_exp(x):
+    return 3 * jnp.exp(x) - 2 * jnp.exp(-x)
+
+
+@program(positive(3), domain="positive")
+def with_its_root(x):
+    return x + 2 * jnp.sqrt(x)
+
+
+@program(X, Y)
+def quadratic_in_softplus(x, s):
+    return jax.nn.softplus(x) * (jax.nn.softplus(x) + jnp.exp(s))
 
 
 @program((real(3), real(3, seed=1), real(3, seed=2)))

@@ -202,6 +202,26 @@ def shifted_out(x):
 
 
 @refused(Dropped)
+def parabola(x):
+    return x**2 + x  #~ it turns at -0.5
+
+
+@refused(Dropped, domain="unit")
+def parabola_that_turns_within(x):
+    return x * (1 - x)  #~ it turns at 0.5
+
+
+@refused(Dropped)
+def two_branches_beside_a_pole(x):
+    return x - 1 / x  #~ whose denominator is not seen
+
+
+@refused(Dropped)
+def quadratic_in_exp(x):
+    return jnp.exp(2 * x) - jnp.exp(x)  #~ it turns at 0.5
+
+
+@refused(Dropped)
 def one_hot(x):
     return jax.nn.one_hot(x, 4)  #~ many inputs of
 
