@@ -65,7 +65,7 @@ class Invertible:
     @property
     def adjoint(self) -> Adjoint:
         if self._adjoint is None:
-            self._adjoint = adjoint(self.__wrapped__, self.options["argnums"])
+            self._adjoint = adjoint(self.__wrapped__, self.options["argnums"], by_cost=True)
         return self._adjoint
 
     def source(self, kind: str = "inverse") -> str:

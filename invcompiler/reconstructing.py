@@ -372,7 +372,7 @@ def adjoint(f: Callable[..., Any], argnums: Argnums = 0, residuals: str = "auto"
         return Adjoint(ReconstructingMaker(f, argnums))
     if residuals not in ("auto", "save"):
         raise ValueError(f"residuals must be 'auto', 'save' or 'reconstruct', got {residuals!r}")
-    return derivatives.adjoint(f, argnums)
+    return derivatives.adjoint(f, argnums, by_cost=residuals == "auto")
 
 
 __all__ = ["Reversible", "adjoint", "reversible"]

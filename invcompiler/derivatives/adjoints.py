@@ -17,6 +17,7 @@ from invcompiler.derivatives.static_jit import static_jit
 from invcompiler.derivatives.targets import Argnums
 from invcompiler.generated import Program
 from invcompiler.ir.nodes import Apply, Function, Ref
+from invcompiler.passes.choosing import Chooser, Decisions
 from invcompiler.passes.derivative_programs import Subject, adjoint_program
 
 
@@ -49,11 +50,20 @@ class Residuals:
 
 
 class AdjointMaker(Maker):
+    """How the programs of an adjoint are made. `by_cost`: what is cheapest is kept; everything that is read otherwise."""
+
     suffix = "vjp"
     says = "Value and cotangents"
 
+    def __init__(self, f: Any, argnums: Argnums = 0, **options: Any):
+        super().__init__(f, argnums, **options)
+        self.decisions: list[Decisions] = []  # of the program that was made last
+
     def write(self, of: Subject) -> Function:
-        return adjoint_program(of, self.vars(of), self.single)
+        chooser = Chooser(self.options.get("by_cost", False))
+        made = adjoint_program(of, self.vars(of), self.single, chooser)
+        self.decisions = chooser.made
+        return made
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -155,12 +165,13 @@ def _with_objects(function: Callable[..., Any], program: Program) -> Callable[..
     return functools.partial(function, **objects) if objects else function
 
 
-def adjoint(f: Callable[..., Any], argnums: Argnums = 0) -> Adjoint:
-    """Return the adjoint program of `f` that saves what it needs: an object with `.fwd`, `.bwd` and `.source`.
+def adjoint(f: Callable[..., Any], argnums: Argnums = 0, by_cost: bool = False) -> Adjoint:
+    """Return the adjoint program of `f`: an object with `.fwd`, `.bwd` and `.source`.
 
+    It saves what it needs; with `by_cost`, what is cheaper to compute again, or to undo exactly, is not saved.
     Raises TypeError or ValueError for arguments that make no sense.
     """
-    return Adjoint(AdjointMaker(f, argnums))
+    return Adjoint(AdjointMaker(f, argnums, by_cost=by_cost))
 
 
 __all__ = ["Adjoint", "AdjointMaker", "Residuals", "adjoint", "pair_of"]

@@ -30,6 +30,7 @@ from invcompiler.passes.cotangents import ZERO, Bar, Cotangents, Slab, Slabs, Sp
 from invcompiler.passes.emission import Emission
 from invcompiler.passes.jax_derivatives import vjp_of_call, vjp_of_opaque
 from invcompiler.passes.rule_templates import inline_template
+from invcompiler.passes.slabs import is_flip, slab_of
 from invcompiler.rules import adjoint_elementwise, adjoint_linear, adjoint_structural
 from invcompiler.rules.adjoint_helpers import same, seen_by, unbroadcast
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
@@ -166,22 +167,9 @@ def _give_item(cots: Cotangents, source: Var, box: Container, number: int, bar: 
     cots.give(source, box.display(items))
 
 
-def _is_flip(key: Tree) -> bool:
-    """Whether an index keeps every element in its place along an axis, or turns the axis round: `[..., ::-1]`."""
-    parts = key.items if isinstance(key, Display) and key.kind is tuple else (key,)
-    return bool(parts) and all(map(_keeps_all, parts))
-
-
-def _keeps_all(part: Tree) -> bool:
-    if part == Const(Ellipsis):
-        return True
-    whole = isinstance(part, Slice) and part.lower == part.upper == Const(None)
-    return whole and part.step in (Const(None), Const(1), Const(-1))  # type: ignore[union-attr]
-
-
 def _index(walk: Walk, equation: Apply, source: Var, key: Tree) -> Pullback | None:
     emit = walk.forward
-    if _is_flip(key):
+    if is_flip(key):
         walk.forward.keep(equation)
 
         def flip_back(cots: Cotangents) -> None:
@@ -190,7 +178,7 @@ def _index(walk: Walk, equation: Apply, source: Var, key: Tree) -> Pullback | No
                 cots.give(source, cots.emit.apply(GETITEM, (bar, key)))
 
         return flip_back
-    slab = emit.ask(_slab, source, key)
+    slab = emit.ask(slab_of, source, key)
     walk.forward.keep(equation)
     if slab is not None and slab.value is not None:
         axis, start, stop, size, ndim, single = slab.value
@@ -215,50 +203,6 @@ def _index(walk: Walk, equation: Apply, source: Var, key: Tree) -> Pullback | No
             cots.update(source, key, bar, **options)
 
     return give_update
-
-
-def _slab(aval: Any, index: Any) -> tuple | None:
-    """Return (axis, start, stop, size, ndim, is one index) if `index` picks a contiguous part along one axis."""
-    if not isinstance(aval, jax.ShapeDtypeStruct):
-        return None
-    parts = list(index) if isinstance(index, tuple) else [index]
-    if not all(p is Ellipsis or isinstance(p, slice) or type(p) is int for p in parts):
-        return None
-    if Ellipsis in parts:
-        place = parts.index(Ellipsis)
-        fill = [slice(None)] * (len(aval.shape) - len(parts) + 1)
-        parts[place : place + 1] = fill
-    if len(parts) > len(aval.shape):
-        return None
-    picked = [
-        (axis, part) for axis, part in enumerate(parts) if not _is_whole(part, aval.shape[axis])
-    ]
-    if len(picked) > 1:
-        return None
-    axis, part = picked[0] if picked else (0, slice(None))
-    if not aval.shape:
-        return None
-    size = aval.shape[axis]
-    if type(part) is int:
-        if not -size <= part < size:
-            return None  # clamped to the array
-        start = part % size
-        return axis, start, start + 1, size, len(aval.shape), True
-    if not all(bound is None or type(bound) is int for bound in (part.start, part.stop, part.step)):
-        return None
-    start, stop, step = part.indices(size)
-    if step != 1 or stop <= start:
-        return None
-    return axis, start, stop, size, len(aval.shape), False
-
-
-def _is_whole(part: Any, size: int) -> bool:
-    if not isinstance(part, slice):
-        return False
-    bounds = (part.start, part.stop, part.step)
-    if not all(bound is None or type(bound) is int for bound in bounds):
-        return False
-    return part.indices(size) == (0, size, 1)
 
 
 def _is_clamped(index: Any) -> bool:

@@ -37,7 +37,7 @@ from invcompiler.ir.nodes import (
     Var,
     Zip,
 )
-from invcompiler.ir.walk import free_vars, operands
+from invcompiler.ir.walk import free_vars, map_block, operands
 from invcompiler.passes.activity import item_trees
 from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import GETITEM
@@ -45,7 +45,7 @@ from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.emission import Emission, NeedsShapes, reference
 from invcompiler.passes.even_loops import length_of
 from invcompiler.passes.fresh import fresh_block
-from invcompiler.passes.residuals import Kept, choose, invariant
+from invcompiler.passes.residuals import Kept, invariant
 from invcompiler.rules.adjoint_helpers import items_like
 
 _PYTHON = (LoopKind.FOR, LoopKind.COMPREHENSION)
@@ -79,10 +79,27 @@ def step(walk: Walk, loop: Loop) -> Pullback:
     inner.block(loop.body)
     back = _back(walk, inner, loop)
     items = loop.body.params[len(loop.init) :]
-    kept = choose(inner.forward, back.block, items, loop.body.params)
+    kept = walk.pairs.chooser.choose(
+        inner.forward, back.block, items, loop.body.params, _ends(loop), loop, _steps(walk, loop)
+    )
     kept = _invariant_moved(walk.forward, inner.forward, loop, kept)
     stacks = _forward(walk.forward, inner.forward, loop, kept)
     return lambda cots: _pull(cots, loop, back, kept, stacks)
+
+
+def _steps(walk: Walk, loop: Loop) -> int | None:
+    """Return how many steps a loop has, if that is known."""
+    parts = _parts(walk.forward, loop.iterable)
+    return next((n for n in (_length_of(walk.forward, part) for part in parts) if n), None)
+
+
+def _ends(loop: Loop) -> dict[Var, Var]:
+    """Return what the values that a loop carries are after a step, where that is a value of its own."""
+    results = loop.body.result.items  # type: ignore[union-attr]
+    pairs = zip(loop.body.params, results[: len(loop.init)], strict=False)
+    found = {param: new for param, new in pairs if isinstance(new, Var) and new is not param}
+    bound = {out for equation in loop.body.equations for out in equation.outs}
+    return {param: new for param, new in found.items() if new in bound}
 
 
 def _invariant_moved(emit: Emission, inner: Emission, loop: Loop, kept: Kept) -> Kept:
@@ -260,19 +277,24 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
     outer = [cots.whole(cots.bars.pop(v, ZERO), v, at_hand) for v in back.outer]
     sequential = bool(back.carried)
     iterable, params = _iterable(emit, loop, back, kept, stacks, collected, sequential)
+    undone, before, ends = _undone(emit, loop, kept)
+    assert isinstance(back.block.result, Display)
+    first = len(back.carried_bars) + len(back.outer_bars)
+    items = back.block.result.items
     body = Block(
-        (*back.carried_bars, *back.outer_bars, *params),
+        (*back.carried_bars, *back.outer_bars, *before.values(), *params),
         (*kept.views, *back.block.equations),
-        back.block.result,
+        Display(tuple, (*items[:first], *undone, *items[first:])),
     )
+    body = map_block(lambda var: before.get(var, var), body)
     names = [loop.body.params[i] for i in back.carried] + list(back.outer)
     outs = [bar_like(emit, var) for var in names]
     gathered = [Var(plural(bar_name(loop.body.params[i]))) for i in back.items]
-    kind = _kind(loop, bool(outs))
+    kind = _kind(loop, bool(outs or ends))
     new = Loop(
         kind,
-        (*outs, *gathered),
-        (*carried, *outer),
+        (*outs, *(Var() for _ in ends), *gathered),
+        (*carried, *outer, *ends),
         iterable,
         fresh_block(body, {}, emit.names),
         _options(emit, loop, kind, iterable),
@@ -286,6 +308,15 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
     for number, var in zip(back.items, gathered, strict=True):
         tree = sources[number - n]
         cots.give(tree, regrouped(emit, loop, tree, number - n, var, sequential))
+
+
+def _undone(emit: Emission, loop: Loop, kept: Kept) -> tuple[list[Var], dict[Var, Var], list[Var]]:
+    """Return the carried values that are undone at each step, params for what they are after it, and what the loop leaves."""
+    undone = [var for var, _ in kept.carried]
+    before = {new: Var(var.name) for var, new in kept.carried}
+    for new, param in before.items():
+        emit.avals.alike(param, new)
+    return undone, before, [loop.outs[loop.body.params.index(var)] for var in undone]
 
 
 def _kind(loop: Loop, carries: bool) -> LoopKind:

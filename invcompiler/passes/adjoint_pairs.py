@@ -41,6 +41,7 @@ from invcompiler.ir.text import show
 from invcompiler.ir.walk import free_vars, leaves, map_block
 from invcompiler.passes.adjoint import Pullback, Walk, reverse
 from invcompiler.passes.avals import Avals, _same, abstract_run
+from invcompiler.passes.choosing import Chooser
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.drop_assumptions import drop_assumptions
@@ -49,7 +50,6 @@ from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import bind_trees, fresh_block
 from invcompiler.passes.inline_higher_order import inline_higher_order, passes_closure
 from invcompiler.passes.make_now import make_now
-from invcompiler.passes.residuals import choose
 
 RESIDUALS = "residuals"
 _POSITIONAL = ParameterKind.POSITIONAL_OR_KEYWORD
@@ -84,6 +84,7 @@ class Pairs:
     made: list[tuple[Any, tuple, list, Pair | None]] = field(default_factory=list)
     working: list[Any] = field(default_factory=list)
     captures: dict[tuple, tuple[Var, Capture]] = field(default_factory=dict)
+    chooser: Chooser = field(default_factory=Chooser)
 
     # ---- at a call ------------------------------------------------------------------------------
 
@@ -203,7 +204,9 @@ class Pairs:
         captured = [var for var, _ in self.captures.values()]
         back = map_block(rename, back)
         equations = tuple(walk.forward.equations)
-        kept = choose(walk.forward, back, (*params, *outputs, *captured))
+        kept = self.chooser.choose(
+            walk.forward, back, (*params, *outputs, *captured), place=function.name
+        )
         given = tuple(n for n, var in enumerate(params) if var in kept.free)
         taken = tuple(var for var in kept.free if var in outputs and var not in params)
         used = tuple(var for var in kept.free if var in captured)

@@ -32,6 +32,7 @@ from invcompiler.passes.adjoint import Walk, reverse
 from invcompiler.passes.adjoint_blocks import shown_blocks
 from invcompiler.passes.adjoint_pairs import Pairs, positional, readable
 from invcompiler.passes.avals import Avals, abstract_run
+from invcompiler.passes.choosing import Chooser
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name, dtype_ref
 from invcompiler.passes.drop_assumptions import drop_assumptions
@@ -40,7 +41,6 @@ from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import named
 from invcompiler.passes.inline_higher_order import inline_higher_order
 from invcompiler.passes.make_now import make_now
-from invcompiler.passes.residuals import choose
 from invcompiler.passes.settled_branches import settle_branches
 from invcompiler.passes.tangent import Twins, forward
 
@@ -122,13 +122,15 @@ def _with_constants(function: Function, args: tuple, kwargs: dict[str, Any]) -> 
     return replace(function, body=map_block(put, function.body))
 
 
-def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool) -> Function:
+def adjoint_program(of: Subject, chosen: Sequence[Var], single: bool, chooser: Chooser) -> Function:
     """Return `f_vjp(*args, y_bar) -> (y, cotangents)`, which does nothing but call `f_fwd` and `f_bwd`.
+
+    `chooser` decides which primals are kept.
 
     `f_fwd(*args) -> (y, residuals)` and `f_bwd(residuals, y_bar) -> cotangents` are found by those names in the module that
     it is printed to.
     """
-    return calling(of.function, *adjoint_pair(of, chosen, single))
+    return calling(of.function, *adjoint_pair(of, chosen, single, chooser))
 
 
 def calling(function: Function, forward: Function, back: Function) -> Function:
@@ -163,15 +165,17 @@ _VAR_POSITIONAL = ParameterKind.VAR_POSITIONAL
 _ARGS = (ParameterKind.POSITIONAL_ONLY, ParameterKind.POSITIONAL_OR_KEYWORD, _VAR_POSITIONAL)
 
 
-def adjoint_pair(of: Subject, chosen: Sequence[Var], single: bool) -> tuple[Function, Function]:
+def adjoint_pair(
+    of: Subject, chosen: Sequence[Var], single: bool, chooser: Chooser
+) -> tuple[Function, Function]:
     """Return `f_fwd(*args) -> (y, residuals)` and `f_bwd(residuals, y_bar) -> cotangents`."""
     name = _output_name(of.function)
     bar = Var(bar_name(name))
-    walk, cots, back, pairs = _reversed(of, chosen, lambda emit: _like(of, bar))
+    walk, cots, back, pairs = _reversed(of, chosen, lambda emit: _like(of, bar), chooser)
     block = back.block((), _bars(cots, chosen, single))
     block, _ = _with_captures(of.function, block, pairs)
     free = (*of.params, *(var for var, _ in pairs.captures.values()))
-    kept = choose(walk.forward, block, free)
+    kept = chooser.choose(walk.forward, block, free, place=of.function.name)
     residuals = (*kept.free, *kept.residuals)
     forward = _forward(of, walk, Display(tuple, residuals), pairs)
     source = Var("residuals")
@@ -281,9 +285,9 @@ def tangent_program(of: Subject, chosen: Sequence[Var], given: int) -> Function:
 
 
 def _reversed(
-    of: Subject, chosen: Sequence[Var], seed: Any
+    of: Subject, chosen: Sequence[Var], seed: Any, chooser: Chooser | None = None
 ) -> tuple[Walk, Cotangents, Emission, Pairs]:
-    pairs = Pairs()
+    pairs = Pairs(chooser=chooser or Chooser())
     for var, capture in of.function.captures:
         pairs.captured(var, capture)
     walk, cots, back = reverse(of.function, chosen, of.avals, pairs, seed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import jax
@@ -43,11 +43,18 @@ _VIEWS = frozenset(
 
 @dataclass(frozen=True)
 class Kept:
-    """`residuals` are handed over, `views` computed again from them and from `free`."""
+    """`residuals` are handed over, `views` computed again from them and from `free`.
+
+    `carried` are values that a loop carries, each with what it is after the step: those are carried back and undone. `works` says how
+    many operations values that are made again take, `undone` which of those are made of what was made of them.
+    """
 
     residuals: tuple[Var, ...]
     views: tuple[Equation, ...]
     free: tuple[Var, ...]
+    carried: tuple[tuple[Var, Var], ...] = ()
+    works: Mapping[Var, int] = field(default_factory=dict)
+    undone: frozenset[Var] = frozenset()
 
 
 def choose(forward: Emission, back: Block, free: Iterable[Var], bound: Iterable[Var] = ()) -> Kept:
