@@ -90,7 +90,7 @@ def step(walk: Walk, loop: Loop) -> Pullback:
 def _steps(walk: Walk, loop: Loop) -> int | None:
     """Return how many steps a loop has, if that is known."""
     parts = _parts(walk.forward, loop.iterable)
-    return next((n for n in (_length_of(walk.forward, part) for part in parts) if n), None)
+    return next((n for n in (length_of(walk.forward, part) for part in parts) if n), None)
 
 
 def _ends(loop: Loop) -> dict[Var, Var]:

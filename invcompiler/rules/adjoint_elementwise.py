@@ -68,7 +68,11 @@ def _(y_bar):
     return y_bar
 
 
-@pointwise(jnp.asarray, "x", linear=True, holomorphic=True)
+def _is_no_list(x):
+    return not isinstance(x, list | tuple)
+
+
+@pointwise(jnp.asarray, "x", condition=_is_no_list, linear=True, holomorphic=True)
 def _(y_bar):
     return y_bar
 
