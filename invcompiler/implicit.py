@@ -7,6 +7,7 @@ system: the inverse function theorem. With further arguments p, x = f(y, p) and 
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -30,9 +31,9 @@ def implicit_inverse(
       g: any function `g(x, *args) -> y`: it is called, never differentiated.
       forward: its inverse, `forward(y, *args) -> x`, which JAX can differentiate. Where it treats the elements of y by themselves
         no matrix is formed, where it treats leading axes by themselves one matrix for each position; otherwise its whole Jacobian
-        is. Derivatives with respect to further arguments are taken too, but not to what it closes over.
+        is. Derivatives with respect to further arguments are taken too, and to what it closes over.
       forward_jacobian: instead of `forward`: the Jacobian dx/dy, an array `(..., n, n)` or a function `y -> (..., n, n)`, for
-        x and y of shape `(..., n)`, batch axes first. Further arguments are then taken to be constants.
+        x and y of shape `(..., n)`, batch axes first. Further arguments, and what is closed over, are then taken to be constants.
 
     Raises TypeError if `g` is not callable, or if not exactly one of `forward` and `forward_jacobian` is given.
     """
@@ -57,22 +58,42 @@ def implicit_inverse(
             positional, named = given(arrays)
             return function(value, *positional, **named)
 
+        arrays = tuple(leaf for leaf, t in zip(leaves, traced, strict=True) if t)
+        apply, of_g = _hoisted(g, lambda value, *arrays: call(g, value, arrays), x, *arrays)
+        back, of_forward = forward, ()
+        if forward is not None:
+            y = jax.eval_shape(apply, x, *arrays, *of_g)
+            by_forward = lambda value, *arrays: call(forward, value, arrays)
+            back, of_forward = _hoisted(forward, by_forward, y, *arrays)
+
         @jax.custom_jvp
-        def run(x: Any, *arrays: Any) -> Any:
-            return call(g, x, arrays)
+        def run(x: Any, arrays: tuple, of_g: tuple, of_forward: tuple) -> Any:
+            return apply(x, *arrays, *of_g)
 
         @run.defjvp
         def tangent(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             y = run(*primals)
             if forward is not None:
-                of_all = lambda value, *arrays: call(forward, value, arrays)
-                return y, _through_forward(of_all, y, primals[1:], tangents)
+                of_all = lambda value, arrays, hoisted: back(value, *arrays, *hoisted)
+                args, args_dot = primals[1::2], tangents[1::2]
+                return y, _through_forward(of_all, y, args, (tangents[0], *args_dot))
             jacobian = forward_jacobian(y) if callable(forward_jacobian) else forward_jacobian
             return y, _solved(jacobian, tangents[0])
 
-        return run(x, *(leaf for leaf, t in zip(leaves, traced, strict=True) if t))
+        return run(x, arrays, of_g, of_forward)
 
     return inverse
+
+
+def _hoisted(function: Callable, apply: Callable, *args: Any) -> tuple[Callable, tuple]:
+    """Return `apply`, which calls `function`, with the traced arrays that that closes over as further parameters.
+
+    Only what has cells or state can hold traced arrays: a function of a module is not run for it.
+    """
+    if inspect.isfunction(function) and not function.__closure__:
+        return apply, ()
+    converted, hoisted = jax.closure_convert(apply, *args)
+    return converted, tuple(hoisted)
 
 
 def _is_array(leaf: Any) -> bool:

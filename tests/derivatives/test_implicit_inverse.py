@@ -142,3 +142,24 @@ def test_misuse():
         implicit_inverse(cubic, forward=cubic, forward_jacobian=MIX)
     with pytest.raises(TypeError, match="expected a function"):
         implicit_inverse(3, forward=cubic)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, jax.jit], ids=["eager", "jit"])
+def test_derivatives_with_respect_to_what_is_closed_over(transform):
+    x = jnp.array([0.3, -1.0, 2.0])
+
+    def unrolled(t, x):
+        y = x
+        for _ in range(60):
+            y = y - (t * y + jnp.sinh(y) - x) / (t + jnp.cosh(y))
+        return y
+
+    def implicit(t, x):
+        forward = lambda y: t * y + jnp.sinh(y)
+        return implicit_inverse(lambda v: unrolled(t, v), forward=forward)(x)
+
+    loss = lambda solve: lambda t, x: jnp.sum(jnp.sin(solve(t, x)))
+    for derivative in (lambda f: jax.grad(f, (0, 1)), lambda f: jax.hessian(f, (0, 1))):
+        found = transform(derivative(loss(implicit)))(1.5, x)
+        expected = derivative(loss(unrolled))(1.5, x)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-9, 1e-11), found, expected)
