@@ -60,6 +60,10 @@ class UnsupportedSyntaxError(InvcompilerError):
     """A construct outside the subset stands on a path that unknowns flow through."""
 
 
+class AdjointBlockError(InvcompilerError):
+    """An `inv.adjoint_of` block that has no meaning as it is written: left to JAX it would have no effect."""
+
+
 class NonInvertibleError(InvcompilerError):
     """Raised by a custom rule: not for this set of knowns."""
 

@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from invcompiler.derivatives.derivative import Derivative
-from invcompiler.errors import InvcompilerError
+from invcompiler.errors import AdjointBlockError, InvcompilerError
 from invcompiler.frontend import is_current, read
 from invcompiler.ir.build import as_tree
 from invcompiler.ir.nodes import (
@@ -130,6 +130,8 @@ def target_of(f: Any) -> Target:
     if not isinstance(f, Derivative) and not has_own_rule(f) and reads:
         try:
             function = read(unwrapped(f)) if generated is None else generated()
+        except AdjointBlockError:
+            raise
         except InvcompilerError:
             function = None  # its derivative is left to jax
     return Target(f, inspect.signature(f), function)

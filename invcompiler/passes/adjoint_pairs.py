@@ -18,7 +18,7 @@ from typing import Any
 import jax
 
 from invcompiler.assumptions import assume
-from invcompiler.errors import InvcompilerError
+from invcompiler.errors import AdjointBlockError, InvcompilerError
 from invcompiler.frontend import read
 from invcompiler.ir.nodes import (
     Apply,
@@ -396,6 +396,8 @@ def readable(fn: Any) -> Function | None:
         return None
     try:
         return fn.__invcompiler_function__() if generated else read(fn)
+    except AdjointBlockError:
+        raise
     except InvcompilerError:
         return None
 
