@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,43 +9,37 @@ import jax
 from invcompiler.ir.nodes import Each, Iter, Loop, LoopKind, Range
 from invcompiler.ir.nodes import Reversed as FromTheEnd
 from invcompiler.passes.emission import Emission
+from invcompiler.passes.even_loops import length_of
 
 
 def steps_of(emit: Emission, loop: Loop) -> int | None:
     """Return how many steps a loop has, if that is known."""
+    if loop.kind in (LoopKind.FOR, LoopKind.COMPREHENSION) and loop.iterable is not None:
+        return length_of(emit, loop.iterable)
     length = next((tree for name, tree in loop.options if name == "length"), None)
     if loop.iterable is None:
         known = None if length is None else emit.ask(lambda n: n, length)
     else:
-        known = _length(emit, loop.iterable, items_of if loop.kind in _PYTHON else rows_of)
+        known = _length(emit, loop.iterable)
     return known.value if known is not None and isinstance(known.value, int) else None
 
 
-def _length(emit: Emission, iterable: Iter, count: Callable[[Any], int]) -> Any:
+def _length(emit: Emission, iterable: Iter) -> Any:
     match iterable:
         case FromTheEnd():
-            return _length(emit, iterable.part, count)
+            return _length(emit, iterable.part)
         case Range():
             bounds = (iterable.start, iterable.stop, iterable.step)
             return emit.ask(_count, *bounds)
         case Each():
-            return emit.ask(count, iterable.value)
+            return emit.ask(_rows, iterable.value)
         case _:
             first = iterable.parts[0] if hasattr(iterable, "parts") else iterable.part
-            return _length(emit, first, count)
+            return _length(emit, first)
 
 
-def items_of(aval: Any) -> int:
-    """Return how many steps a Python loop over a container or an array takes."""
-    return aval.shape[0] if isinstance(aval, jax.ShapeDtypeStruct) else len(aval)
-
-
-def rows_of(aval: Any) -> int:
-    """Return how many steps a loop of `jax.lax` over arrays takes."""
+def _rows(aval: Any) -> int:
     return jax.tree.leaves(aval)[0].shape[0]
-
-
-_PYTHON = (LoopKind.FOR, LoopKind.COMPREHENSION)
 
 
 def _count(*bounds: Any) -> int | None:
