@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from invcompiler.combine import combined
-from invcompiler.derivatives import adjoint, tangent
+from invcompiler.derivatives import Adjoint, adjoint, tangent
 from invcompiler.generated import Generated
 from invcompiler.makers import InverseMaker, checked
 from invcompiler.passes.invert import Product
+from invcompiler.reconstructing import Reversible
 from invcompiler.report import report
 
 _INVERSE = Product(inverse=True)
@@ -165,12 +166,21 @@ def source(obj: Any) -> str:
 
 
 def explain(
-    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, numeric: bool = False
+    f: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    *,
+    numeric: bool = False,
+    example: tuple = (),
 ) -> str:
     """Return a report of how `f` is inverted: for each line of the user's, what is known when, and by which rule.
 
     Where `f` cannot be inverted, the report ends in the error that says why. `numeric` allows iterative code, as for `inverse`.
+
+    Of what `adjoint` and `reversible` return, the report says how the way back has each value (kept, computed again, or undone), in how many
+    bytes and operations for arguments like those of `example` (a tuple; without it, those of the last call), and where digits are lost.
     """
+    if isinstance(f, Adjoint | Reversible):
+        return f.explain(*example)
     request = checked(f, argnums, None, None, numeric, 0, _INVERSE)
     return report(InverseMaker(request, _generated))
 

@@ -16,10 +16,12 @@ import jax.numpy as jnp
 
 from invcompiler import derivatives
 from invcompiler.derivatives import Adjoint, Argnums, Derivative, Maker, pair_of
+from invcompiler.derivatives.targets import look_at
 from invcompiler.errors import InvcompilerError
 from invcompiler.generated import Program, is_traced, place_of, program_of
 from invcompiler.ir.nodes import Capture, Function
 from invcompiler.passes.avals import abstract
+from invcompiler.passes.decisions import Decisions
 from invcompiler.pipeline import read_normal
 from invcompiler.reversal import Compiled, Reversal, choices, compile_for, compile_generic
 from invcompiler.wrapped import with_signature
@@ -35,10 +37,10 @@ class ReconstructingMaker(Maker):
         super().__init__(f, argnums, **options)
         self.function: Function = with_signature(read_normal(f), f)
         self.differentiated: dict[Program, tuple[Capture, ...]] = {}
+        self.met: tuple[tuple, dict[str, Any]] | None = None  # what the last program was made for
 
     def compiled(self, args: tuple, kwargs: dict[str, Any]) -> Compiled:
-        look = functools.partial(abstract, numbers=True)
-        given = tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
+        given = look_at(args, kwargs)
         arrays = [number for number, arg in enumerate(args) if jax.tree_util.all_leaves([arg])]
         make = lambda asked: compile_for(self.function, asked, *given)
         return self._first(make, len(args), arrays)
@@ -75,6 +77,20 @@ class ReconstructingMaker(Maker):
         refusal.hint = f"{refusal.hint}, or {hint}" if refusal.hint else hint
         return refusal
 
+    @property
+    def title(self) -> str:
+        return f'adjoint of {self.target.name}{self._place()}, residuals="reconstruct"'
+
+    def decided(self, args: tuple, kwargs: dict[str, Any]) -> Sequence[Decisions]:
+        """Return what is decided for arguments like these: of the function first."""
+        return self.compiled(args, kwargs).decisions()
+
+    def decided_for_any(self) -> Sequence[Decisions]:
+        """Return what is decided for arguments of any shape. Raises an InvcompilerError if that depends on shapes."""
+        count = len(self.function.params)
+        make = lambda asked: compile_generic(self.function, asked)
+        return self._first(make, count, range(count)).decisions()
+
     def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
         return self.compiled(args, kwargs).function, True
 
@@ -94,6 +110,7 @@ class ReconstructingMaker(Maker):
     def specialise(self, arguments: dict[str, Any]) -> Program:
         bound = inspect.BoundArguments(self.signature, OrderedDict(arguments))
         compiled = self.compiled(bound.args, bound.kwargs)
+        self.met = look_at(bound.args, bound.kwargs)
         program = self._program_of(compiled)
         self.captures.update({place_of(c): c for c in compiled.differentiated})
         self.captures.update({place_of(c): c for _, c in program.text.captures})
@@ -106,6 +123,11 @@ class ReconstructingMaker(Maker):
 
 class ReversibleMaker(ReconstructingMaker):
     """How the programs of one reversible function are made. What cannot be reconstructed is kept."""
+
+    @property
+    def title(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"reversible {self.target.name}{self._place()}{options}"
 
     def _first(
         self, make: Callable[[Reversal], Compiled], count: int, arrays: Sequence[int]
@@ -150,6 +172,16 @@ class Reversible:
                 run = _with_adjoint(program, maker.differentiated[program], places, leaves)
                 self._runs[program] = run
         return run([leaf for leaf in leaves if is_traced(leaf)])
+
+    def explain(self, *example: Any) -> str:
+        """Return how the way back has each value, and what that costs; warns of what loses digits, as far as that can be seen.
+
+        Sizes are those of `example`, which are arguments or `jax.ShapeDtypeStruct`s in their place; without, those of the last call.
+        Raises what making the adjoint raises.
+        """
+        made = Adjoint(self._maker)
+        self._maker.met = getattr(self._generated._maker, "met", None)
+        return made.explain(*example)
 
     @functools.cached_property
     def _on_explicit_axes(self) -> Reversible:

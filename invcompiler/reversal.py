@@ -14,11 +14,13 @@ from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.nodes import Capture, Equation, Function, Loop, Var
 from invcompiler.passes.adjoint_pairs import Pairs
 from invcompiler.passes.avals import Avals, abstract_run
+from invcompiler.passes.decisions import Decisions, of_plan
 from invcompiler.passes.derivative_programs import Subject, generic_subject, subject
+from invcompiler.passes.emission import Emission
 from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.recognise import recognise
-from invcompiler.passes.reconstruct_calls import Retracer
+from invcompiler.passes.reconstruct_calls import Gone, Retracer
 from invcompiler.passes.residuals import described
 from invcompiler.passes.reversible_programs import reconstructing_program
 from invcompiler.pipeline import Reader, finished, session_of
@@ -50,13 +52,31 @@ class Reversal:
 @dataclass(frozen=True, eq=False)
 class Compiled:
     """`f_vjp(*args, y_bar)`; the functions that were read for it; arrays whose elements it relies on; captured values with cotangents;
-    what is kept because it cannot be undone."""
+    what is kept because it cannot be undone; the blocks that are gone back through."""
 
     function: Function
     rests_on: tuple[Function, ...]
     relied: tuple[tuple[Capture, np.ndarray], ...]
     differentiated: tuple[Capture, ...]
     kept: tuple[str, ...] = ()
+    gone: tuple[Gone, ...] = ()
+
+    def decisions(self) -> list[Decisions]:
+        """Return how the way back has each value of each block that it goes through: the function first."""
+        return [
+            Decisions(
+                gone.place,
+                of_plan(
+                    Emission(gone.avals),
+                    gone.plan,
+                    gone.again,
+                    gone.context,
+                    isinstance(gone.place, Loop),
+                ),
+                gone.steps,
+            )
+            for gone in reversed(self.gone)
+        ]
 
 
 def compile_for(
@@ -129,7 +149,14 @@ class _Work:
         rests_on = (self.function, *self.reader.functions.values(), *traced)
         differentiated = tuple(capture for _, capture in captured)
         kept = tuple(dict.fromkeys(_kept_in(plan.plan, plan.context.defining)))
-        return Compiled(made, rests_on, tuple(plan.context.relied), differentiated, kept)
+        return Compiled(
+            made,
+            rests_on,
+            tuple(plan.context.relied),
+            differentiated,
+            kept,
+            tuple(retracer.gone.values()),
+        )
 
 
 def _kept_in(plan: Plan, defining: Mapping[Var, Equation]) -> Iterator[str]:

@@ -10,14 +10,18 @@ from typing import Any
 
 import jax
 
+from invcompiler.adjoint_report import adjoint_report
 from invcompiler.derivatives.derivative import Derivative
 from invcompiler.derivatives.forms import Form
 from invcompiler.derivatives.makers import Maker
 from invcompiler.derivatives.static_jit import static_jit
-from invcompiler.derivatives.targets import Argnums
+from invcompiler.derivatives.targets import Argnums, look_at
+from invcompiler.errors import InvcompilerError
 from invcompiler.generated import Program
 from invcompiler.ir.nodes import Apply, Function, Ref
-from invcompiler.passes.choosing import Chooser, Decisions
+from invcompiler.passes.cheapest import bytes_of
+from invcompiler.passes.choosing import Chooser
+from invcompiler.passes.decisions import Decisions
 from invcompiler.passes.derivative_programs import Subject, adjoint_program
 
 
@@ -58,12 +62,33 @@ class AdjointMaker(Maker):
     def __init__(self, f: Any, argnums: Argnums = 0, **options: Any):
         super().__init__(f, argnums, **options)
         self.decisions: list[Decisions] = []  # of the program that was made last
+        self.met: tuple[tuple, dict[str, Any]] | None = None  # what it was made for
+
+    def program(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Function, bool]:
+        self.met = look_at(args, kwargs)
+        return super().program(args, kwargs)
 
     def write(self, of: Subject) -> Function:
         chooser = Chooser(self.options.get("by_cost", False))
         made = adjoint_program(of, self.vars(of), self.single, chooser)
         self.decisions = chooser.made
         return made
+
+    def decided(self, args: tuple, kwargs: dict[str, Any]) -> Sequence[Decisions]:
+        """Return what is decided for arguments like these: of the function first."""
+        self.program(args, kwargs)
+        return self.decisions[::-1]
+
+    def decided_for_any(self) -> Sequence[Decisions]:
+        """Return what is decided for arguments of any shape. Raises an InvcompilerError if that depends on shapes."""
+        if isinstance(refusal := self.generic_program(), InvcompilerError):
+            raise refusal
+        return self.decisions[::-1]
+
+    @property
+    def title(self) -> str:
+        residuals = "auto" if self.options.get("by_cost") else "save"
+        return f'adjoint of {self.target.name}{self._place()}, residuals="{residuals}"'
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,6 +133,22 @@ class Adjoint:
             raise TypeError("bwd takes the residuals that fwd of the same adjoint returned")
         out_bar = signature.out.fitted(out_bar)
         return self._compiled[signature.key].bwd(residuals.values, out_bar)
+
+    def explain(self, *example: Any) -> str:
+        """Return how `bwd` has each value that it reads, and what that costs: bytes that are kept, operations that are done again.
+
+        Sizes are those of `example`, which are arguments or `jax.ShapeDtypeStruct`s in their place; without, those of the last call.
+        Raises what making the adjoint raises.
+        """
+        maker: Any = self._generated._maker
+        fresh = maker.renewed()
+        met = (example, {}) if example else maker.met
+        if met is None:
+            return adjoint_report(fresh.title, fresh.decided_for_any(), None)
+        args, kwargs = met
+        _, residuals = jax.eval_shape(self.fwd, *args, **kwargs)
+        handed = bytes_of(tuple(residuals))
+        return adjoint_report(fresh.title, fresh.decided(args, kwargs), handed)
 
     def _signature(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, _Compiled]:
         program = self._generated._specialised(args, kwargs)

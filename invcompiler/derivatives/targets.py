@@ -86,7 +86,7 @@ class Target:
 
         A function that asks for the values of arrays (`while x > 1:`) is left to JAX, which runs it on them.
         """
-        given = _look_at(args, kwargs)
+        given = look_at(args, kwargs)
         try:
             return subject(self._written_for(args, kwargs), *given), True
         except CONCRETE:
@@ -99,10 +99,10 @@ class Target:
 
     def left_to_jax(self, args: tuple, kwargs: dict[str, Any]) -> Subject:
         """Return the function that calls this one as the subject: its derivative is one of JAX's."""
-        return subject(self.as_called(args, kwargs), *_look_at(args, kwargs))
+        return subject(self.as_called(args, kwargs), *look_at(args, kwargs))
 
 
-def _look_at(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+def look_at(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
     look = functools.partial(abstract, numbers=True)
     return tuple(map(look, args)), {name: look(value) for name, value in kwargs.items()}
 
@@ -167,4 +167,4 @@ def _is_index(number: Any) -> bool:
     return hasattr(number, "__index__") and not isinstance(number, bool)
 
 
-__all__ = ["Argnums", "Target", "positions", "target_of"]
+__all__ = ["Argnums", "Target", "look_at", "positions", "target_of"]

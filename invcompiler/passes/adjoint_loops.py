@@ -45,6 +45,7 @@ from invcompiler.passes.cotangents import ZERO, Cotangents, bar_name
 from invcompiler.passes.emission import Emission, NeedsShapes, reference
 from invcompiler.passes.even_loops import length_of
 from invcompiler.passes.fresh import fresh_block
+from invcompiler.passes.loop_lengths import steps_of
 from invcompiler.passes.residuals import Kept, invariant
 from invcompiler.rules.adjoint_helpers import items_like
 
@@ -80,17 +81,17 @@ def step(walk: Walk, loop: Loop) -> Pullback:
     back = _back(walk, inner, loop)
     items = loop.body.params[len(loop.init) :]
     kept = walk.pairs.chooser.choose(
-        inner.forward, back.block, items, loop.body.params, _ends(loop), loop, _steps(walk, loop)
+        inner.forward,
+        back.block,
+        items,
+        loop.body.params,
+        _ends(loop),
+        loop,
+        steps_of(walk.forward, loop),
     )
     kept = _invariant_moved(walk.forward, inner.forward, loop, kept)
     stacks = _forward(walk.forward, inner.forward, loop, kept)
     return lambda cots: _pull(cots, loop, back, kept, stacks)
-
-
-def _steps(walk: Walk, loop: Loop) -> int | None:
-    """Return how many steps a loop has, if that is known."""
-    parts = _parts(walk.forward, loop.iterable)
-    return next((n for n in (length_of(walk.forward, part) for part in parts) if n), None)
 
 
 def _ends(loop: Loop) -> dict[Var, Var]:

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from invcompiler.ir.nodes import Block, Loop, Span, Var
-from invcompiler.passes.cheapest import bytes_of, cheapest
+from invcompiler.ir.nodes import Block, Loop, Var
+from invcompiler.passes.cheapest import cheapest
+from invcompiler.passes.decisions import Decisions, of_kept
 from invcompiler.passes.emission import Emission
-from invcompiler.passes.residuals import Kept, choose, described
-
-
-@dataclass(frozen=True)
-class Decision:
-    """How the way back has one value: `way` in words, its size in bytes and the operations to have it, where known."""
-
-    name: str
-    way: str
-    bytes: int | None
-    work: int | None
-    span: Span | None
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """What was decided in one function, or in each step of one loop of it."""
-
-    place: str | Loop
-    every: tuple[Decision, ...]
-
-
-KEPT, AGAIN, UNDONE, AT_HAND = "kept", "computed again", "undone", "at hand"
+from invcompiler.passes.residuals import Kept, choose
 
 
 @dataclass(eq=False)
@@ -54,28 +33,8 @@ class Chooser:
             kept = cheapest(forward, back, free, bound, ends, steps)
         else:
             kept = choose(forward, back, free, bound)
-        self.made.append(Decisions(place, tuple(_decisions(forward, kept))))
+        self.made.append(Decisions(place, of_kept(forward, kept), steps))
         return kept
 
 
-def _decisions(forward: Emission, kept: Kept) -> Iterator[Decision]:
-    made = {out: e for e in forward.equations for out in e.outs}
-
-    def about(var: Var, way: str, work: int | None = None) -> Decision:
-        name = var.name or forward.names.get(var) or described(made.get(var)) or "a value"
-        known = forward.ask(bytes_of, var)
-        span = var.span or (made[var].span if var in made else None)
-        return Decision(name, way, None if known is None else known.value, work, span)
-
-    for var in kept.residuals:
-        yield about(var, KEPT)
-    for var in kept.free:
-        yield about(var, AT_HAND)
-    for equation in kept.views:
-        for var in equation.outs:
-            if var in made or var in kept.works:
-                way = UNDONE if var in kept.undone else AGAIN
-                yield about(var, way, kept.works.get(var, 0))
-
-
-__all__ = ["AGAIN", "AT_HAND", "KEPT", "UNDONE", "Chooser", "Decision", "Decisions"]
+__all__ = ["Chooser"]

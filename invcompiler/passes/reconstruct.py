@@ -147,6 +147,7 @@ class Reconstructor(Emitter):
         self.lost = frozenset(lost)
         self.exact = False  # what is added is on the grid
         self.anchored: list[tuple[Tree, Tree]] = []  # what was undone, and what it is known to be
+        self.again: list[Equation] = []  # what was run forward
 
     def nested(self) -> Reconstructor:
         """Return an emitter for a block inside this one, which the walk does not know."""
@@ -190,6 +191,7 @@ class Reconstructor(Emitter):
                 waiting.extend(missing)
                 continue
             super().forward(made)
+            self.again.append(made)
             waiting.pop()
 
     def _making(self, var: Var) -> Equation | None:

@@ -21,6 +21,7 @@ from invcompiler.ir.nodes import (
     Display,
     Equation,
     Function,
+    Loop,
     Param,
     ParameterKind,
     Ref,
@@ -37,10 +38,12 @@ from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents
 from invcompiler.passes.emission import CONCRETE, Emission
 from invcompiler.passes.invert import Inverter
+from invcompiler.passes.loop_lengths import steps_of
 from invcompiler.passes.reconstruct import (
     Fused,
     Lost,
     Reconstructor,
+    Retraced,
     Trace,
     anchor,
     fenced,
@@ -49,8 +52,9 @@ from invcompiler.passes.reconstruct import (
 from invcompiler.passes.rename import with_names
 from invcompiler.passes.residuals import described
 from invcompiler.passes.simplify import simplify
+from invcompiler.schedule.context import Context
 from invcompiler.schedule.functions import FunctionPlan
-from invcompiler.schedule.plan import CallInverse, InvertLoop
+from invcompiler.schedule.plan import CallInverse, InvertLoop, Plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,18 @@ class Backwards:
     trace: Trace
 
 
+@dataclass(frozen=True, eq=False)
+class Gone:
+    """A block that was gone back through: by which plan, and what was computed again beside that."""
+
+    place: str | Loop
+    plan: Plan
+    again: tuple[Equation, ...]
+    context: Context
+    avals: Avals
+    steps: int | None = None
+
+
 @dataclass(eq=False)
 class Retracer:
     """What the functions back of one program share. `apart` are the equations that are not gone through in one go, and why."""
@@ -103,6 +119,7 @@ class Retracer:
     wishes: dict[Var, str] = field(default_factory=dict)
     made: list[tuple[FunctionPlan, tuple, list, Undoing | None]] = field(default_factory=list)
     working: list[FunctionPlan] = field(default_factory=list)
+    gone: dict[Block, Gone] = field(default_factory=dict)  # the blocks that were gone back through
 
     def emitter(
         self, plan: FunctionPlan, builder: Emission, trace: Trace | None, lost: Iterable[Var]
@@ -117,6 +134,14 @@ class Retracer:
         if isinstance(step, InvertLoop):
             return reconstruct_loops.fuse(self, trace, step)
         return self._fuse_call(trace, step)
+
+    def went_through(
+        self, step: InvertLoop, found: Retraced, context: Context, emit: Emission
+    ) -> None:
+        """Note what was decided in the body of a loop."""
+        loop, again = step.equation, tuple(found.emitter.again)
+        steps = steps_of(emit, loop)
+        self.gone[loop.body] = Gone(loop, step.plan, again, context, emit.avals, steps)
 
     # ---- whole functions --------------------------------------------------------------------------
 
@@ -187,6 +212,8 @@ class Retracer:
 
         seed = lambda cots: cots.give(function.body.result, bar)
         found = retrace(function.body, plan.plan, walk, opened, seed, taken, self.apart)
+        again = tuple(found.emitter.again)
+        self.gone[function.body] = Gone(function.name, plan.plan, again, plan.context, avals)
         recovered = tuple(found.emitter.value(var) for var in plan.unknown)
         drifts = tuple(found.drifts) if self.checks else ()
         result = Display(tuple, (*recovered, *found.results, *drifts))

@@ -151,6 +151,7 @@ class _Writing:
         """Return what the loop leaves: its carried values, primals first, and what it collects, likewise."""
         inner = self._body()
         step, parts = self.step, self.parts
+        self.retracer.went_through(step, inner, self.trace.plan.context, self.emit)
         n = len(self.bars.carried) + len(self.bars.outer)
         writer = inner.emitter
         writer.builder.equations[:] = inner.equations

@@ -15,25 +15,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
-
 from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.ir.nodes import (
     Apply,
     Block,
     Const,
     Display,
-    Each,
-    Iter,
     Loop,
     LoopKind,
-    Range,
     Tree,
     Var,
 )
-from invcompiler.ir.nodes import Reversed as FromTheEnd
 from invcompiler.passes import adjoint_loops
 from invcompiler.passes.emission import Emission
+from invcompiler.passes.loop_lengths import steps_of
 from invcompiler.passes.ops import call, ref, tuple_of
 from invcompiler.rules.reversible_helpers import every_kth, latest, restored, room, stored
 from invcompiler.schedule.parts import Parts
@@ -60,7 +55,7 @@ class Store:
         whole = Var(f"kept_{names[0]}" if names[0] else "kept")
         if parts.loop.kind is LoopKind.FOR:
             return cls(every, parts, carried, whole, Var("kept"), None, 0)
-        steps = _steps(emit, parts.loop)
+        steps = steps_of(emit, parts.loop)
         if steps is None:
             raise UnsupportedSyntaxError(
                 "the number of steps of this loop is known at run time only, so that there is no room for every k-th state",
@@ -123,33 +118,6 @@ def _parts_of(emit: Any, found: Tree, number: int) -> list[Tree]:
     if number == 1:
         return [found]
     return [call(emit, operator.getitem, found, Const(i)) for i in range(number)]
-
-
-def _steps(emit: Emission, loop: Loop) -> int | None:
-    """Return how many steps a loop of `jax.lax` has, if that is known."""
-    length = next((tree for name, tree in loop.options if name == "length"), None)
-    if loop.iterable is None:
-        known = None if length is None else emit.ask(lambda n: n, length)
-    else:
-        known = _length(emit, loop.iterable)
-    return known.value if known is not None and isinstance(known.value, int) else None
-
-
-def _length(emit: Emission, iterable: Iter) -> Any:
-    match iterable:
-        case FromTheEnd():
-            return _length(emit, iterable.part)
-        case Range():
-            bounds = (iterable.start, iterable.stop, iterable.step)
-            return emit.ask(_count, *bounds)
-        case Each():
-            return emit.ask(lambda xs: jax.tree.leaves(xs)[0].shape[0], iterable.value)
-        case _:
-            return _length(emit, iterable.parts[0] if hasattr(iterable, "parts") else iterable.part)
-
-
-def _count(*bounds: Any) -> int | None:
-    return len(range(*bounds)) if all(isinstance(b, int) for b in bounds) else None
 
 
 __all__ = ["Store", "one_or_tuple"]
