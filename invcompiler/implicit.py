@@ -60,7 +60,7 @@ def implicit_inverse(
 
         arrays = tuple(leaf for leaf, t in zip(leaves, traced, strict=True) if t)
         apply, of_g = _hoisted(g, lambda value, *arrays: call(g, value, arrays), x, *arrays)
-        back, of_forward = forward, ()
+        back, of_forward = apply, ()
         if forward is not None:
             y = jax.eval_shape(apply, x, *arrays, *of_g)
             by_forward = lambda value, *arrays: call(forward, value, arrays)

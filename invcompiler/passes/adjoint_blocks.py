@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from invcompiler.debugging import IDENTITIES
+import jax
+
+from invcompiler.debugging import IDENTITIES, adjoint_block
+from invcompiler.errors import AdjointBlockError
 from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Function, Loop, Ref
 from invcompiler.passes.drop_assumptions import drop_assumptions
 
@@ -39,6 +42,9 @@ class _Shown:
 
     def equation(self, equation: Equation) -> Equation:
         match equation:
+            case Apply(fn=Ref(value=jax.vmap), args=(Ref(value=callee), *_)):
+                self.refuse_block(equation, callee)
+                return equation
             case Apply(fn=Ref(value=callee)):
                 shown = self.callee(callee)
                 return equation if shown is None else replace(equation, fn=Ref(shown, shown.name))
@@ -48,6 +54,17 @@ class _Shown:
                 return replace(equation, blocks=tuple(map(self.block, equation.blocks)))
             case _:
                 return equation
+
+    def refuse_block(self, equation: Apply, callee: Any) -> None:
+        """Refuse an `adjoint_of` block in what `jax.vmap` runs: JAX differentiates that, and runs no block."""
+        shown = self.callee(callee)
+        if shown is not None and _has_code(shown.body, (adjoint_block,)):
+            raise AdjointBlockError(
+                f"a block of `adjoint_of` in `{shown.name}` has no effect, for `jax.vmap` runs it",
+                span=equation.span,
+                label="what is mapped is differentiated by JAX",
+                hint="use `inv.debug_cotangent`, of which JAX knows too",
+            )
 
     def callee(self, callee: Any) -> Function | None:
         """Return the IR of what is called if it has code for the adjoint."""
@@ -61,20 +78,20 @@ class _Shown:
         return self.known[id(callee)]
 
 
-def _has_code(block: Block) -> bool:
-    return any(map(_is_code, block.equations))
+def _has_code(block: Block, marks: tuple = IDENTITIES) -> bool:
+    return any(_is_code(equation, marks) for equation in block.equations)
 
 
-def _is_code(equation: Equation) -> bool:
+def _is_code(equation: Equation, marks: tuple) -> bool:
     match equation:
         case Apply(fn=Ref(value=Function() as callee)):
-            return _has_code(callee.body)
+            return _has_code(callee.body, marks)
         case Apply(fn=Ref(value=callee)):
-            return any(callee is identity for identity in IDENTITIES)
+            return any(callee is mark for mark in marks)
         case Loop():
-            return _has_code(equation.body)
+            return _has_code(equation.body, marks)
         case Branch():
-            return any(map(_has_code, equation.blocks))
+            return any(_has_code(block, marks) for block in equation.blocks)
         case _:
             return False
 

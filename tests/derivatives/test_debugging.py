@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import invcompiler as inv
+from invcompiler.errors import AdjointBlockError
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -104,3 +105,56 @@ def test_debug_cotangent_that_only_looks():
 
     np.testing.assert_allclose(inv.grad(f).unjitted(jnp.asarray(X)), 2 * X)
     assert len(seen) == 1
+
+
+def assigns_another(x):
+    h = jnp.sin(x)
+    with inv.adjoint_of(h) as h_bar:
+        h = h_bar * 2
+    return jnp.sum(h)
+
+
+def has_no_name(x):
+    h = jnp.sin(x)
+    with inv.adjoint_of(h * 2) as h_bar:
+        h_bar = h_bar * 2
+    return jnp.sum(h)
+
+
+def binds_nothing(x):
+    h = jnp.sin(x)
+    with inv.adjoint_of(h):
+        print("on the way back")
+    return jnp.sum(h)
+
+
+def is_left_by_a_jump(x):
+    h = jnp.sin(x)
+    with inv.adjoint_of(h) as h_bar:
+        if h_bar.ndim:
+            return h
+    return jnp.sum(h)
+
+
+def calls_it(x):
+    return has_no_name(x) * 2
+
+
+def is_doubled(x):
+    with inv.adjoint_of(x) as x_bar:
+        x_bar = 2 * x_bar
+    return x
+
+
+def is_mapped(x):
+    return jnp.sum(jax.vmap(is_doubled)(x))
+
+
+MISUSED = [assigns_another, has_no_name, binds_nothing, is_left_by_a_jump, calls_it, is_mapped]
+
+
+@pytest.mark.parametrize("f", MISUSED, ids=lambda f: f.__name__)
+def test_a_block_without_effect_is_refused(f):
+    with pytest.raises(AdjointBlockError) as found:
+        inv.grad(f)(jnp.ones(3))
+    assert found.value.span is not None and found.value.hint
