@@ -1,15 +1,19 @@
 """Gradients that reconstruct against `jax.grad`, checkpointing, and an adjoint written by hand: memory, work, time, error.
 
-    python benchmarks/reversible.py [--width 64] [--depths 8,64,512] [--dtype float32]
+    python benchmarks/reversible.py [--quick] [--widths 64,1024] [--depths 8,64,512,4096] [--dtype float32]
 
-prints the rows of a table. The model is a stack of affine couplings in one `lax.scan`. XLA counts the body of a scan once, so
-the operations are counted on a stack of few layers that is unrolled.
+prints a table for each width. The model is a stack of affine couplings in one `lax.scan`. XLA counts the body of a scan once, so
+the operations are counted on a stack of few layers that is unrolled. What needs more memory or time than `--gigabytes` and `--seconds`
+is compiled, which tells its temp memory exactly, and not run. Each depth that is done is noted in `--record`: started again,
+the benchmark goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +43,12 @@ def flow(params, x):
 def unrolled(params, x):
     for layer in params:
         x = coupling(layer, x)
+    return x
+
+
+def unrolled_checkpoints(params, x):
+    for layer in params:
+        x = jax.checkpoint(coupling)(layer, x)
     return x
 
 
@@ -114,78 +124,122 @@ def gradient(f: Callable) -> Callable:
 
 
 def compiled(f: Callable, args: tuple) -> Any:
+    """Compile the gradient for arguments, or for what they look like."""
     return jax.jit(gradient(f)).lower(*args).compile()
 
 
-def seconds(run: Callable, args: tuple, times: int) -> float:
-    """Return the best run time: the others have something else in them."""
-    jax.block_until_ready(run(*args))
-    best = math.inf
+def seconds(runs: dict[str, Callable], args: tuple, times: int) -> dict[str, float]:
+    """Return the best run time of each, taken in turns: the others have something else in them."""
+    best = dict.fromkeys(runs, math.inf)
     for _ in range(times):
-        start = time.perf_counter()
-        jax.block_until_ready(run(*args))
-        best = min(best, time.perf_counter() - start)
+        for name, run in runs.items():
+            start = time.perf_counter()
+            jax.block_until_ready(run(*args))
+            best[name] = min(best[name], time.perf_counter() - start)
     return best
 
 
-def flat(tree: Any) -> jax.Array:
-    return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(tree)])
+class Difference:
+    """How far a gradient is from another one: the sums that the error and the angle are made of, leaf by leaf."""
+
+    def __init__(self, found: Any, base: Any):
+        pairs = list(zip(jax.tree.leaves(found), jax.tree.leaves(base), strict=True))
+        total = lambda product: float(sum(jnp.sum(product(*pair)) for pair in pairs))
+        wide = lambda x: x.astype(jnp.float32)
+        norms = [math.sqrt(total(lambda *both: jnp.square(wide(both[i])))) for i in range(2)]
+        apart = total(lambda x, y: jnp.square(wide(x) - wide(y)))
+        self.error = math.sqrt(apart) / norms[1]
+        turned = total(lambda x, y: jnp.square(wide(x) / norms[0] - wide(y) / norms[1]))
+        self.angle = math.degrees(2 * math.asin(min(1.0, math.sqrt(turned) / 2)))
 
 
-def table(depths: list[int], width: int, dtype: Any, times: int) -> list[str]:
-    rows = [
-        "| depth | way | temp MB | run time, of `jax.grad` | relative error | angle, degrees |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+def measured(depth: int, width: int, dtype: Any, given: argparse.Namespace) -> dict[str, dict]:
+    """Return what each way costs: of those that are run, in turns, the time over that of `jax.grad`, and the error."""
+    make = lambda: (
+        parameters(depth, width, dtype),
+        jax.random.normal(jax.random.key(1), (BATCH, width), dtype),
+    )
+    shapes = jax.eval_shape(make)
+    runs = {name: compiled(f, shapes) for name, f in WAYS.items()}
+    temps = {name: run.memory_analysis().temp_size_in_bytes for name, run in runs.items()}
+    found: dict[str, dict] = {name: {"temp": temp} for name, temp in temps.items()}
+    arguments = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+    fits = lambda name: 3 * arguments + temps[name] < given.gigabytes * 1e9
+    runs = {name: run for name, run in runs.items() if fits(name)}
+    if "`jax.grad`" not in runs:
+        return found
+    args = jax.jit(make)()
+    start = time.perf_counter()
+    base = jax.block_until_ready(runs["`jax.grad`"](*args))
+    if (time.perf_counter() - start) * len(runs) * (given.times + 1) > given.seconds:
+        return found
+    for name, run in runs.items():
+        difference = Difference(run(*args), base)
+        found[name] |= {"error": difference.error, "angle": difference.angle}
+    del base
+    took = seconds(runs, args, given.times)
+    for name, best in took.items():
+        found[name]["time"] = best / took["`jax.grad`"]
+    return found
+
+
+def row(depth: int, name: str, cost: dict) -> str:
+    rest = ["not run", "", ""]
+    if "time" in cost:
+        rest = [f"{cost['time']:.2f}", f"{cost['error']:.1e}", f"{cost['angle']:.1e}"]
+    return f"| {depth} | {name} | {cost['temp'] / 1e6:.3g} | {' | '.join(rest)} |"
+
+
+def table(depths: list[int], width: int, given: argparse.Namespace) -> None:
+    print("| layers | gradient | temp MB | run time, of `jax.grad` | relative error | angle |")
+    print("| --- | --- | --- | --- | --- | --- |", flush=True)
     for depth in depths:
-        args = (
-            parameters(depth, width, dtype),
-            jax.random.normal(jax.random.key(1), (BATCH, width), dtype),
-        )
-        base: tuple[float, jax.Array] | None = None
-        for name, f in WAYS.items():
-            run = compiled(f, args)
-            temp = run.memory_analysis().temp_size_in_bytes / 1e6
-            took, found = seconds(run, args, times), flat(run(*args))
-            base = base or (took, found)
-            norm = jnp.linalg.norm(base[1])
-            error = float(jnp.linalg.norm(found - base[1]) / norm)
-            cosine = float(jnp.vdot(found, base[1]) / jnp.linalg.norm(found) / norm)
-            angle = math.degrees(math.acos(min(1.0, cosine)))
-            rows.append(
-                f"| {depth} | {name} | {temp:.3g} | {took / base[0]:.2f} | {error:.1e} | {angle:.1e} |"
-            )
-            print(rows[-1], flush=True)
-    return rows
+        key = f"{width} {depth} {given.dtype}"
+        record = json.loads(given.record.read_text()) if given.record.exists() else {}
+        if key not in record:
+            record[key] = measured(depth, width, given.dtype, given)
+            given.record.parent.mkdir(parents=True, exist_ok=True)
+            given.record.write_text(json.dumps(record, indent=1))
+        print("\n".join(row(depth, *item) for item in record[key].items()), flush=True)
 
 
 def operations(width: int, dtype: Any, depth: int = 8) -> list[str]:
     """Return the FLOPs of a gradient over those of `jax.grad`, for a stack that is unrolled."""
-    params = parameters(depth, width, dtype)
-    layers = [jax.tree.map(lambda w, i=i: w[i], params) for i in range(depth)]
-    args = (layers, jax.random.normal(jax.random.key(1), (BATCH, width), dtype))
+    shapes = jax.eval_shape(lambda: parameters(depth, width, dtype))
+    layer = jax.tree.map(lambda w: jax.ShapeDtypeStruct(w.shape[1:], w.dtype), shapes)
+    args = ([layer] * depth, jax.ShapeDtypeStruct((BATCH, width), dtype))
     count = lambda f: compiled(f, args).cost_analysis()["flops"]
     base = count(unrolled)
-    ours = count(inv.reversible(unrolled, argnums=1, tolerance=None))
     return [
-        f"FLOPs of `inv.reversible` over those of `jax.grad`, {depth} layers unrolled: {ours / base:.2f}"
+        f"FLOPs over those of `jax.grad`, width {width}, {depth} layers unrolled: "
+        + ", ".join(f"{name} {count(f) / base:.2f}" for name, f in UNROLLED.items())
     ]
+
+
+UNROLLED: dict[str, Callable[..., Any]] = {
+    "`jax.checkpoint` each layer": unrolled_checkpoints,
+    "`inv.reversible`": inv.reversible(unrolled, argnums=1),
+    "without tolerance": inv.reversible(unrolled, argnums=1, tolerance=None),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--depths", default="8,64,512")
-    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--quick", action="store_true", help="width 64, 8 and 64 layers")
+    parser.add_argument("--depths", default="8,64,512,4096")
+    parser.add_argument("--widths", default="64,1024")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=150, help="for each depth")
+    parser.add_argument("--gigabytes", type=float, default=8)
+    parser.add_argument("--record", type=pathlib.Path, default="build/reversible.json")
     given = parser.parse_args()
-    depths = [int(depth) for depth in given.depths.split(",")]
+    depths = [int(depth) for depth in ("8,64" if given.quick else given.depths).split(",")]
     device = jax.devices()[0]
-    print(
-        f"{device.platform} {device.device_kind}, width {given.width}, batch {BATCH}, {given.dtype}"
-    )
-    table(depths, given.width, given.dtype, given.times)
-    print("\n".join(operations(given.width, given.dtype)))
+    print(f"{device.platform} {device.device_kind}, batch {BATCH}, {given.dtype}")
+    for width in [64] if given.quick else [int(width) for width in given.widths.split(",")]:
+        print(f"\nWidth {width}. " + "\n".join(operations(width, given.dtype)) + "\n")
+        table(depths, width, given)
 
 
 if __name__ == "__main__":
