@@ -146,7 +146,7 @@ class Difference:
         pairs = list(zip(jax.tree.leaves(found), jax.tree.leaves(base), strict=True))
         total = lambda product: float(sum(jnp.sum(product(*pair)) for pair in pairs))
         wide = lambda x: x.astype(jnp.float32)
-        norms = [math.sqrt(total(lambda *both: jnp.square(wide(both[i])))) for i in range(2)]
+        norms = [math.sqrt(total(lambda *both, i=i: jnp.square(wide(both[i])))) for i in range(2)]
         apart = total(lambda x, y: jnp.square(wide(x) - wide(y)))
         self.error = math.sqrt(apart) / norms[1]
         turned = total(lambda x, y: jnp.square(wide(x) / norms[0] - wide(y) / norms[1]))

@@ -1,7 +1,7 @@
 """Let loops and branches carry the items of containers, one by one.
 
 What a loop carries has one structure at every step, so a display among its results shows the structure of what it
-starts from. A Python loop may start from anything: there, the body must take what is carried apart, and do nothing else with it.
+starts from. A Python loop may start from anything: there, the body must take what is carried apart, and do nothing else with it, unless it starts from a display of the same structure.
 
 >>> from jax import lax
 >>> from invcompiler.frontend import read
@@ -217,7 +217,12 @@ class _Flat:
             return None
         if self.old.kind in _LAX_LOOPS:
             return result
-        if number >= len(self.old.init) or result.kind is not tuple:
+        if number >= len(self.old.init):
+            return None
+        start = self.old.init[number]
+        if isinstance(start, Display) and is_open(start) and _same(start, result):
+            return result
+        if result.kind is not tuple:
             return None
         param = self.old.body.params[number]
         return result if _is_only_taken_apart(param, len(result.items), self.old.body) else None

@@ -41,6 +41,8 @@ from invcompiler.ir.nodes import (
     Display,
     Equation,
     Function,
+    Loop,
+    LoopKind,
     Method,
     Ref,
     Slice,
@@ -48,9 +50,10 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
+from invcompiler.passes.normalise_containers import flatten_containers
 from invcompiler.passes.normalise_walk import Rebuilder, Walk, is_open
 from invcompiler.schedule.abstract import Abstract, Items, Known, container
-from invcompiler.schedule.facts import Facts
+from invcompiler.schedule.facts import Facts, facts_again
 from invcompiler.schedule.taint import tainted
 
 _GETITEM = Ref(operator.getitem, "operator.getitem", operator)
@@ -67,6 +70,9 @@ def show_structures(
     shown = showing.function(function)
     if shown is function:
         return function, facts
+    if showing.opened:
+        flat = flatten_containers(shown)
+        return show_structures(flat, facts_again(flat, facts), unknown)  # of loops around these
     return shown, replace(facts, function=shown, values={**facts.values, **showing.found})
 
 
@@ -87,6 +93,7 @@ class _Showing(Walk):
         self.facts = facts
         self.touched = touched
         self.found: dict[Var, Abstract] = {}  # of vars that are new
+        self.opened = False  # a loop starts from containers whose items it can carry one by one
 
     def block(self, block: Block, builder: Rebuilder) -> Block:
         self.equations(block.equations, builder)
@@ -102,6 +109,24 @@ class _Showing(Walk):
             equation = replace(equation, args=opened.items)
         shown = self._shown(equation, builder)
         return builder.keep(equation) if shown is None else shown
+
+    def loop(self, loop: Loop, builder: Rebuilder) -> None:
+        assert isinstance(loop.body.result, Display)
+        if loop.kind is LoopKind.FOR:
+            pairs = zip(loop.init, loop.body.result.items, strict=False)
+            starts = tuple(self._start(start, result, builder) for start, result in pairs)
+            loop = replace(loop, init=starts)
+        super().loop(loop, builder)
+
+    def _start(self, start: Tree, result: Tree, builder: Rebuilder) -> Tree:
+        """Return what a Python loop starts from, taken apart if each step makes a container of the same structure."""
+        if not isinstance(result, Display) or not is_open(result) or start not in self.touched:
+            return start
+        parts = _in_order_of(result, self._parts(start, builder))
+        if parts is None or not _alike(parts, result):
+            return start
+        self.opened = self.changed = True
+        return parts
 
     # ---- what is known --------------------------------------------------------------------------
 
@@ -285,6 +310,14 @@ def _sorted(shown: Display | None) -> Display | None:
         return shown
     pairs = sorted(zip(shown.keys, shown.items, strict=True), key=_first)
     return replace(shown, keys=tuple(k for k, _ in pairs), items=tuple(v for _, v in pairs))
+
+
+def _in_order_of(model: Display, shown: Display | None) -> Display | None:
+    """Return a display of a dict with the keys in the order that `model` has them in."""
+    if shown is None or shown.kind is not dict or set(shown.keys or ()) != set(model.keys or ()):
+        return shown
+    items = dict(zip(shown.keys or (), shown.items, strict=True))
+    return replace(shown, keys=model.keys, items=tuple(items[key] for key in model.keys or ()))
 
 
 def _alike(one: Display, other: Display) -> bool:

@@ -113,7 +113,6 @@ class Retracer:
     checks: bool = True  # compare what is undone with what it is known to be
     store_every: int | None = None  # keep every so-manieth state of a loop
     exact: bool = False  # what is added is rounded to a grid
-    looping: int = 0  # how many loops are being gone back through
     pairs: Pairs = field(default_factory=Pairs)
     apart: dict[Equation, str] = field(default_factory=dict)
     wishes: dict[Var, str] = field(default_factory=dict)

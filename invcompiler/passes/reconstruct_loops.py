@@ -192,9 +192,9 @@ class _Writing:
         return finals, collections
 
     def _store(self) -> Store | None:
-        """Return which states are kept: of a loop that is in no other loop."""
+        """Return which states are kept, if any: of a loop in a loop, for each step of the outer one."""
         every = self.retracer.store_every
-        if every is None or self.retracer.looping or not self.step.carried:
+        if every is None or not self.step.carried:
             return None
         return Store.of(self.emit, self.parts, self.step.carried, every)
 
@@ -212,7 +212,6 @@ class _Writing:
         """Go back through the body, and undo more of what it carries where that is read."""
         loop = self.step.equation
         while True:
-            self.retracer.looping += 1
             try:
                 return retrace(
                     loop.body,
@@ -229,8 +228,6 @@ class _Writing:
                 if wider is None:
                     raise Apart(loop, f"{name} is not recovered step by step") from None
                 self.step = wider
-            finally:
-                self.retracer.looping -= 1
 
     def _opened(self, trace: Trace) -> Reconstructor:
         """Return the emitter of the body, in which what the step leaves behind is known."""

@@ -613,3 +613,26 @@ def recurrence_of_its_own(params, x):
         return jnp.concatenate([b * jnp.exp(s) + t, a], axis=-1) + x, None
 
     return lax.scan(cell, jnp.zeros((3, 4)), params)[0], x
+
+
+@program(
+    [normal(90 + i, 2, 2) for i in range(4)],
+    {"q": normal(1, 3, 2), "p": normal(2, 3, 2)},
+    argnums=1,
+)
+def dict_state(weights, state):
+    for w in weights:
+        p = state["p"] - 0.3 * jnp.tanh(state["q"] @ w)
+        state = {"q": state["q"] + 0.2 * p, "p": p}
+    return state
+
+
+@program(
+    [normal(90 + i, 2, 2) for i in range(4)], State(normal(1, 3, 2), normal(2, 3, 2)), argnums=1
+)
+def record_in_a_python_loop(weights, state):
+    for w in weights:
+        for _ in range(2):
+            velocity = state.velocity - 0.3 * jnp.tanh(state.position @ w)
+            state = State(state.position + 0.2 * velocity, velocity)
+    return state

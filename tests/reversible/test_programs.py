@@ -55,6 +55,7 @@ def test_gradients(program):
 
 
 STORED = ["loop_over_layers", "scan_over_layers", "fori_over_layers", "scanned_revnet", "glow"]
+STORED += ["loop_in_a_loop", "scan_in_a_scan", "dict_state"]
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -72,6 +73,8 @@ RECONSTRUCTED = [
     "revnet",
     "leapfrog",
     "invertible_rnn",
+    "dict_state",
+    "record_in_a_python_loop",
 ]
 
 
