@@ -343,49 +343,63 @@ class Retracer:
             back = self.backwards(plan, [params[n] for n in active], avals, whole=False)
         except Lost:
             return None
-        returned = tuple(n for n, b in zip(active, back.bars, strict=True) if b != ZERO)
-        bars = tuple(b for b in back.bars if b != ZERO)
+        return self._assembled(function, active, back)
+
+    def _assembled(self, function: Function, active: tuple[int, ...], back: Backwards) -> Undoing:
+        """Return the functions of a call that was gone back through."""
+        params = [param.var for param in function.params]
         renamed = {var: self.pairs.captured(var, capture) for var, capture in function.captures}
-
-        def rename(var: Var) -> Tree:
-            return renamed.get(var, var)
-
-        worst = Emission(avals)
-        drifts = back.drifts[:1]
-        for other in back.drifts[1:]:
-            drifts = (worst.call(jax.numpy.maximum, drifts[0], other),)
-        equations = (*back.block.equations, *worst.equations)
-        body = Block((), equations, Display(tuple, (*back.recovered, *bars, *drifts)))
-        body = map_block(rename, body)
+        returned = tuple(n for n, b in zip(active, back.bars, strict=True) if b != ZERO)
+        body = map_block(lambda var: renamed.get(var, var), _returning(back))
         read = set(free_vars(body))
         given = tuple(n for n, var in enumerate(params) if var in read)
         used = tuple(var for var, _ in self.pairs.captures.values() if var in read)
-        name = function.name if function.name.isidentifier() else "f"
-        handed = tuple(back.kept)
-        if len(handed) > 1:
-            whole = Var("residuals")
-            unpacked = tuple(
-                Apply(var, GETITEM, (whole, Const(i)), (), None, len(handed))
-                for i, var in enumerate(handed)
-            )
-            body = replace(body, equations=(*unpacked, *body.equations))
-            handed = (whole,)
+        handed, body = _unpacked(tuple(back.kept), body)
         args = (back.value, *(params[n] for n in given), *handed, *used, back.bar)
+        name = function.name if function.name.isidentifier() else "f"
         made = self.named(f"{name}_bwd", args, body, function, back.trace)
-        forward: Function | None = None
-        forward_used: tuple[Var, ...] = ()
-        if handed or back.trace.is_changed(function.body):
-            kept = tuple(back.kept.values())
-            packed: Tree = kept[0] if len(kept) == 1 else Display(tuple, kept)
-            result = function.body.result
-            result = Display(tuple, (result, packed)) if handed else result
-            block = map_block(rename, Block((), back.trace.forwards(function.body), result))
-            forward_used = tuple(v for v in free_vars(block) if v in renamed.values())
-            every = (*params, *forward_used)
-            forward = self.named(f"{name}_fwd", every, block, function, back.trace)
+        forward, forward_used = self._forward(f"{name}_fwd", function, back, renamed)
+        measures = bool(back.drifts)
         return Undoing(
-            forward, forward_used, made, given, used, returned, bool(drifts), bool(handed)
+            forward, forward_used, made, given, used, returned, measures, bool(back.kept)
         )
+
+    def _forward(
+        self, name: str, function: Function, back: Backwards, renamed: dict[Var, Var]
+    ) -> tuple[Function | None, tuple[Var, ...]]:
+        """Return the function forward, which returns what is kept behind the value, and the captures that it reads."""
+        if not back.kept and not back.trace.is_changed(function.body):
+            return None, ()
+        kept = tuple(back.kept.values())
+        result = function.body.result
+        if kept:
+            packed: Tree = kept[0] if len(kept) == 1 else Display(tuple, kept)
+            result = Display(tuple, (result, packed))
+        block = Block((), back.trace.forwards(function.body), result)
+        block = map_block(lambda var: renamed.get(var, var), block)
+        used = tuple(v for v in free_vars(block) if v in renamed.values())
+        every = (*(param.var for param in function.params), *used)
+        return self.named(name, every, block, function, back.trace), used
+
+
+def _returning(back: Backwards) -> Block:
+    """Return the block that returns what is recovered, the cotangents that there are, and the worst drift, if any is measured."""
+    worst = Emission(back.trace.forward.avals)
+    drifts = back.drifts[:1]
+    for other in back.drifts[1:]:
+        drifts = (worst.call(jax.numpy.maximum, drifts[0], other),)
+    bars = tuple(bar for bar in back.bars if bar != ZERO)
+    result = Display(tuple, (*back.recovered, *bars, *drifts))
+    return Block((), (*back.block.equations, *worst.equations), result)
+
+
+def _unpacked(kept: tuple[Var, ...], body: Block) -> tuple[tuple[Var, ...], Block]:
+    """Return the parameters that hand over what is kept, one at most, and the body that unpacks it."""
+    if len(kept) < 2:
+        return kept, body
+    whole, n = Var("residuals"), len(kept)
+    items = tuple(Apply(var, GETITEM, (whole, Const(i)), (), None, n) for i, var in enumerate(kept))
+    return (whole,), replace(body, equations=(*items, *body.equations))
 
 
 def _alike(one: Undoing, other: Undoing) -> bool:
