@@ -28,7 +28,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import map_iter
-from invcompiler.passes import invert_stated, iterate, quadratic_code
+from invcompiler.passes import invert_stated, iterate, lookup_code, quadratic_code
 from invcompiler.passes.affine_code import add_determinant, add_ratio
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.docstrings import docstring
@@ -45,6 +45,7 @@ from invcompiler.schedule.plan import (
     InvertBranch,
     InvertLoop,
     Isolate,
+    Lookup,
     Numeric,
     Pieces,
     Plan,
@@ -124,6 +125,8 @@ class ForwardEmitter(Emitter):
                 iterate.add_log_det(self, step)
             case Pieces():
                 add_terms(self, step)
+            case Lookup():
+                lookup_code.add_terms(self, step)
 
     def _add_rule(self, step: Isolate) -> None:
         """Add the term of a step, whose vars may stand for values that are right in a region only: they are not kept."""

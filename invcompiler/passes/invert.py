@@ -34,6 +34,7 @@ from invcompiler.passes import (
     invert_calls,
     invert_loops,
     invert_stated,
+    lookup_code,
     pieces_code,
     quadratic_code,
 )
@@ -58,6 +59,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    Lookup,
     Numeric,
     Pieces,
     Plan,
@@ -281,6 +283,7 @@ class Emitter:
         self.guard: pieces_code.Mask | None = (
             None  # where what is computed is used, if not everywhere
         )
+        self.on_a_way = parent is not None and parent.on_a_way  # one of several
         self.given = frozenset(plan.plan.given)
         self.log_det = LogDet(product.batch_ndims, product.forward)
 
@@ -377,6 +380,8 @@ class Emitter:
                 iterate(self, step)
             case Pieces():
                 pieces_code.recover(self, step)
+            case Lookup():
+                lookup_code.recover(self, step)
 
     def forward(self, equation: Any) -> None:
         read = frozenset(operands(equation))  # what a loop or branch binds inside stays

@@ -116,6 +116,7 @@ def _within(emitter: Emitter, way: Way) -> Emitter:
     inner = emitter.nested()
     inner.builder = emitter.builder
     inner.context = way.context
+    inner.on_a_way = True
     return inner
 
 
@@ -358,7 +359,7 @@ def _add_terms(
     if step.whole:
         values = [inner.log_det.total(inner) for inner in inners]
     else:
-        values = [_summed(inner) for inner in inners]
+        values = [summed(inner) for inner in inners]
     same = all(value == values[0] for value in values)
     value = values[0] if same else _chosen(emitter, masks, values)
     if valid is not None:
@@ -371,7 +372,7 @@ def _add_terms(
         emitter.log_det.add_term(Term(value, step.source, full=not spread, rank=rank))
 
 
-def _summed(inner: Emitter) -> Tree:
+def summed(inner: Emitter) -> Tree:
     """Return the sum of the terms of an elementwise way, for each element."""
     total: Tree | None = None
     for term in inner.log_det.terms:

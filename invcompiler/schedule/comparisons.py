@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
 from invcompiler.ir.build import literal
 from invcompiler.ir.interval import REAL, Interval
-from invcompiler.ir.nodes import Apply, Tree, Var
+from invcompiler.ir.nodes import Apply, Const, Equation, Tree, Var
 from invcompiler.schedule import affine
 from invcompiler.schedule.choices import OPPOSITE, Choices, Compared, Condition, Truth
 
@@ -44,6 +45,52 @@ def narrowed(solver: Solver, source: Var, choices: Choices) -> Intervals | None:
         if said is None:
             return None
     return _inside_abs(solver, found)
+
+
+def within_bounds(solver: Solver, source: Var, equation: Equation, choices: Choices) -> Tree | None:
+    """Return what `jnp.clip` is given where the conditions say that it changes nothing."""
+    call = solver.call(equation) if isinstance(equation, Apply) else None
+    if call is None or call.fn is not jnp.clip or not choices:
+        return None
+    var, *ends = call.arguments.values()
+    if not isinstance(var, Var) or len(ends) != 2:
+        return None
+    stated = [found for c, truth in choices.items() for found in _comparisons(solver, c, truth)]
+    said = narrowed(solver, source, choices) or {}
+    interval = said.get(var, solver.context.interval(var))
+    for end, fns, is_inside in (
+        (ends[0], _ABOVE, lambda bound: interval.lo >= bound),
+        (ends[1], _BELOW, lambda bound: interval.hi <= bound),
+    ):
+        bound = _number(end)
+        is_stated = any(fn in fns and (left, right) == (var, end) for fn, left, right in stated)
+        if not is_stated and end != Const(None) and (bound is None or not is_inside(bound)):
+            return None
+    return var
+
+
+def _comparisons(
+    solver: Solver, condition: Condition, truth: bool
+) -> Iterator[tuple[Any, Tree, Tree]]:
+    """Yield the comparisons that hold where a condition comes out as `truth` has it, from both sides."""
+    if isinstance(condition, Compared):
+        fn = condition.fn if truth else OPPOSITE.get(condition.fn)
+        if fn in _MIRRORED:
+            yield fn, condition.left, condition.right
+            yield _MIRRORED[fn], condition.right, condition.left
+        return
+    made = (
+        solver.graph.all_defining.get(condition.tree) if isinstance(condition.tree, Var) else None
+    )
+    call = solver.call(made) if isinstance(made, Apply) else None
+    trees = () if call is None else tuple(call.arguments.values())[:2]
+    if call is not None and call.fn in (_AND if truth else _OR):
+        for part in trees:
+            yield from _comparisons(solver, Truth(part), truth)
+    elif call is not None and call.fn in _NOT:
+        yield from _comparisons(solver, Truth(trees[0]), not truth)
+    elif call is not None and call.fn in OPPOSITE:
+        yield from _comparisons(solver, Compared(call.fn, *trees), truth)
 
 
 def _inside_abs(solver: Solver, found: Intervals) -> Intervals | None:

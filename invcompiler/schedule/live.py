@@ -17,6 +17,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    Lookup,
     Numeric,
     Pieces,
     Plan,
@@ -78,6 +79,18 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (value, *_in_coefficients((*above, *below)))
         case Pieces(output=output, ways=ways):
             return (output, *(var for way in ways for var in way.plan.given))
+        case Lookup(output=output, table=table, seen=seen, plan=plan):
+            equations = (*table.views, *table.steps, *table.smooth)
+            read = (var for e in equations for var in operands(e))
+            slopes = () if seen.slopes is None else (seen.slopes,)
+            return (
+                output,
+                *read,
+                *plan.given,
+                seen.values,
+                *slopes,
+                *(i.array for i in seen.images),
+            )
         case CallInverse(sources=sources, known=known):
             return (*sources, *(v for _, tree in known for v in leaves(tree)))
         case ByStatedRule(output=output, given=given):

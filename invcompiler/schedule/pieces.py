@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from invcompiler.errors import InvcompilerError
 from invcompiler.ir.nodes import Apply, Block, Branch, Display, Equation, Tree, Var
 from invcompiler.ir.walk import leaves, map_operands, map_tree, operands
-from invcompiler.rules.registry import Kind
+from invcompiler.schedule.bins import stepped
 from invcompiler.schedule.choices import Choices, Chooser, chooser_of
-from invcompiler.schedule.comparisons import narrowed
-from invcompiler.schedule.plan import Collect, Forward, Isolate, Pieces, Plan, Quadratic, Ratio, Way
+from invcompiler.schedule.comparisons import narrowed, within_bounds
+from invcompiler.schedule.lookup import acts_on_elements, look_up
+from invcompiler.schedule.plan import Lookup, Pieces, Plan, Way
 from invcompiler.schedule.pointwise import between, is_pointwise
 from invcompiler.schedule.survey import survey
 
@@ -35,7 +36,7 @@ _PLAIN = 6  # characters of a number that is written into the text
 # ---- the unknown that a stuck value comes from --------------------------------------------------------
 
 
-def split(solver: Solver) -> Pieces | None:
+def split(solver: Solver) -> Pieces | Lookup | None:
     """Return the step that recovers an unknown from a value that comes from it by several ways."""
     for equation in reversed(solver.graph.equations):
         if _is_stuck(solver, equation):
@@ -71,16 +72,22 @@ def source_of(solver: Solver, out: Var) -> Var | None:
     return None
 
 
-def _split(solver: Solver, equation: Equation) -> Pieces | None:
+def _split(solver: Solver, equation: Equation) -> Pieces | Lookup | None:
     out = equation.outs[0]
     source = source_of(solver, out)
     if source is None or solver.context.is_container(source):
         return None
-    ways = [way for way in _ways(solver, out, source, {}) if _is_taken(solver, source, way[0])]
+    _, _, steps = stepped(solver, between(solver, out, source) or (), source)
+    kept = {out for equation in steps for out in equation.outs}
+    ways = [
+        way for way in _ways(solver, out, source, {}, kept) if _is_taken(solver, source, way[0])
+    ]
+    if len(ways) == 1 and not ways[0][0]:
+        return look_up(solver, equation, source)
     if not 2 <= len(ways) <= _MOST_WAYS:
         return None
     scalar = _chosen_as_a_whole(solver, ways)
-    if not scalar and not _is_elementwise(solver, out, source):
+    if not scalar and not _is_elementwise(solver, out, source, ways):
         return None
     solved = [_solved(solver, way, source, scalar) for way in ways]
     if any(isinstance(way, InvcompilerError) for way in solved):
@@ -125,17 +132,17 @@ class _Open:
 
 
 def _ways(
-    solver: Solver, out: Var, source: Var, choices: Choices
+    solver: Solver, out: Var, source: Var, choices: Choices, kept: set[Var]
 ) -> Iterator[tuple[Choices, _Open]]:
     """Yield the ways from `source` to `out`, with the choices that lead to them."""
     if len(choices) > _MOST_CHOICES:
         return
-    way = _followed(solver, out, source, choices)
+    way = _followed(solver, out, source, choices, kept)
     if way.undecided is None:
         yield choices, way
         return
     for taken in (True, False):
-        yield from _ways(solver, out, source, {**choices, way.undecided.condition: taken})
+        yield from _ways(solver, out, source, {**choices, way.undecided.condition: taken}, kept)
 
 
 def _is_taken(solver: Solver, source: Var, choices: Choices) -> bool:
@@ -144,8 +151,8 @@ def _is_taken(solver: Solver, source: Var, choices: Choices) -> bool:
     return said is not None and all(interval.lo < interval.hi for interval in said.values())
 
 
-def _followed(solver: Solver, out: Var, source: Var, choices: Choices) -> _Open:
-    """Follow `out` back to `source`, by the sides that `choices` name."""
+def _followed(solver: Solver, out: Var, source: Var, choices: Choices, kept: set[Var]) -> _Open:
+    """Follow `out` back to `source`, by the sides that `choices` name; what a table gives is not taken apart."""
     defining: dict[Var, Equation] = dict(solver.graph.all_defining)
     alias: dict[Var, Tree] = {}
     done: dict[Var, Apply] = {}
@@ -159,7 +166,13 @@ def _followed(solver: Solver, out: Var, source: Var, choices: Choices) -> _Open:
                 ordered.append(var)
             continue
         equation = defining.get(var)
-        chooser = None if equation is None else chooser_of(solver, equation)
+        is_open = equation is not None and var not in kept
+        chooser = chooser_of(solver, equation) if is_open else None
+        within = within_bounds(solver, source, equation, choices) if is_open else None
+        if within is not None:
+            alias[var] = within
+            waiting += leaves(within)
+            continue
         if chooser is not None and _depends(solver, chooser):
             if chooser.condition not in choices:
                 return _Open([], out, chooser)
@@ -213,17 +226,44 @@ def _chosen_as_a_whole(solver: Solver, ways: list[tuple[Choices, _Open]]) -> boo
 # ---- element by element ----------------------------------------------------------------------------------
 
 
-def _is_elementwise(solver: Solver, out: Var, source: Var) -> bool:
+def _is_elementwise(
+    solver: Solver, out: Var, source: Var, ways: list[tuple[Choices, _Open]]
+) -> bool:
     equations = between(solver, out, source)
     if equations is None:
         return False
+    looked_up = {e for _, way in ways for e in _steps_of(solver, way, source)}
+    conditions = {v for choices, _ in ways for c in choices for t in c.trees for v in leaves(t)}
+    looked_up -= _made_of(solver, conditions, source)
     for equation in equations:
+        if equation in looked_up:
+            continue  # what reads it is solved by a table, which is tried element by element
         call = solver.call(equation) if isinstance(equation, Apply) else None
         if call is None or not is_pointwise(call):
             return False
         if solver.context.facts.same_shape(equation.outs[0], source) is False:
             return False
     return True
+
+
+def _steps_of(solver: Solver, way: _Open, source: Var) -> set[Equation]:
+    """Return the equations that a table on a way consists of, as the function has them."""
+    views, _, steps = stepped(solver, way.equations, source)
+    defining = solver.graph.defining
+    return {defining[out] for e in (*views, *steps) for out in e.outs if out in defining}
+
+
+def _made_of(solver: Solver, vars_: set[Var], source: Var) -> set[Equation]:
+    """Return the equations that values are computed by from `source`."""
+    found: set[Equation] = set()
+    waiting = list(vars_)
+    while waiting:
+        var = waiting.pop()
+        equation = solver.graph.defining.get(var)
+        if var is not source and equation is not None and equation not in found:
+            found.add(equation)
+            waiting += operands(equation)
+    return found
 
 
 # ---- solving one way ---------------------------------------------------------------------------------------
@@ -250,16 +290,6 @@ def _solved(
         plan = solver.solve_within(block, tuple(dict.fromkeys(given)), (source,), context)
     except InvcompilerError as error:
         return error
-    if not scalar and not all(_acts_on_elements(step) for step in plan.steps):
+    if not scalar and not all(acts_on_elements(step) for step in plan.steps):
         return None
     return Way(tuple(choices.items()), block, result, plan, context, context.interval(result))
-
-
-def _acts_on_elements(step: Any) -> bool:
-    match step:
-        case Isolate(rule=rule):
-            return rule.kind is Kind.ELEMENTWISE
-        case Forward() | Collect() | Ratio() | Quadratic():
-            return True
-        case _:
-            return False

@@ -21,7 +21,9 @@ from invcompiler.schedule.regions import Form, Piece, Region, View
 from invcompiler.schedule.slopes import Monotone
 
 if TYPE_CHECKING:
+    from invcompiler.schedule.bins import Table
     from invcompiler.schedule.context import Context
+    from invcompiler.schedule.rising import Rising
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,6 +288,27 @@ class Numeric:
 
 
 @dataclass(frozen=True, eq=False)
+class Lookup:
+    """Recover `source` from `output`, to which a table of bins leads: the bin is found from the value.
+
+    `plan` recovers the source where the entries of the table are known, in the block of the equations that read them.
+    """
+
+    equation: Equation
+    output: Var
+    source: Var
+    table: Table
+    seen: Rising
+    block: Block
+    plan: Plan
+    context: Context
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
 class Way:
     """One way from an unknown to a known value: where each of `choices` comes out so, `result` is the value, in `image`.
 
@@ -337,6 +360,7 @@ Step = Union[
     Pieces,
     Ratio,
     Quadratic,
+    Lookup,
 ]
 
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -300,7 +301,12 @@ def _expanded(
     if value is not None:
         return {(): value} if value else {}
     if not isinstance(coefficient, affine.Op):
-        return _atom(tree_key(coefficient), context.interval(coefficient), atoms)
+        interval = context.interval(coefficient)
+        written = _written(context, coefficient)
+        is_difference = written is not None and written.fn is operator.sub
+        if written is None or (is_difference and (interval.is_positive or interval.is_negative)):
+            return _atom(tree_key(coefficient), interval, atoms)
+        coefficient = written
     parts = [_expanded(context, arg, atoms) for arg in coefficient.args]
     match coefficient.fn.__name__:
         case "add":
@@ -314,6 +320,22 @@ def _expanded(
         case "truediv":
             return _multiplied(parts[0], _reciprocal(context, coefficient.args[1], parts[1], atoms))
     raise AssertionError(f"{coefficient.fn} is no operation on coefficients")
+
+
+_WRITTEN: dict[Any, Callable[..., Any]] = {
+    jnp.add: operator.add, jnp.subtract: operator.sub, jnp.negative: operator.neg,
+    jnp.multiply: operator.mul, jnp.divide: operator.truediv,
+}  # fmt: skip
+
+
+def _written(context: Context, tree: Tree) -> affine.Op | None:
+    """Return the operation that computes a known value, if it is arithmetic."""
+    made = context.defining.get(tree) if isinstance(tree, Var) else None
+    call = context.call(made) if isinstance(made, Apply) else None
+    if call is None or call.fn not in _WRITTEN:
+        return None
+    fn = _WRITTEN[call.fn]
+    return affine.Op(fn, tuple(call.arguments.values())[: 1 if fn is operator.neg else 2])
 
 
 def _atom(key: Any, interval: Interval, atoms: dict[Any, Interval]) -> dict[Monomial, float]:

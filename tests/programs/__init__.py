@@ -27,6 +27,7 @@ THEMES = [
     "overwriting",
     "partial_knowledge",
     "pieces",
+    "splines",
     "structural",
     "traced",
 ]

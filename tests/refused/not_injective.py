@@ -234,3 +234,24 @@ def phase(z):
 @refused(Inversion)
 def nan_replaced(x):
     return lax.select(jnp.isnan(x), jnp.zeros_like(x), jnp.isfinite(x))  #~ many inputs of `jnp.isfinite`
+
+
+TABLE = jnp.arange(1.0, 6.0)
+
+
+@refused(Inversion, call=(TABLE[:4], TABLE, TABLE[1:], TABLE[1:]))
+def table_of_lines_that_do_not_meet(x, knots, slopes, offsets):
+    k = jnp.clip(jnp.searchsorted(knots, x) - 1, 0, 3)
+    return x * slopes[k] + offsets[k]  #~ not seen to meet
+
+
+@refused(Inversion, call=(TABLE, TABLE, TABLE))
+def spline_that_falls(x, knots, values):
+    k = jnp.clip(jnp.searchsorted(knots, x) - 1, 0, 3)
+    slope = (values[k + 1] - values[k]) / (knots[k + 1] - knots[k])
+    return values[k] - (x - knots[k]) * slope  #~ not seen to
+
+
+@refused(Inversion, call=(TABLE, TABLE))
+def shift_by_the_number_of_large_elements(x, shifts):
+    return x + shifts[jnp.sum(x > 2)]  #~ table of bins
