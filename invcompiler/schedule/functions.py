@@ -289,7 +289,7 @@ class Session:
         operands = (part.unknown, *part.known)
         call = Apply(part.value, Ref(function, function.name), operands)
         inner = self._inner(context, function, operands)
-        written = replace(function, body=self._written_out(inner, function, _FURTHEST_PART))
+        written = self._written_out(inner, function, _FURTHEST_PART)
         written_call = replace(call, fn=Ref(written, written.name))
         facts = context.facts.of_call(written_call, written, (written.params[0].var,))
         declared = {
@@ -330,10 +330,13 @@ class Session:
         inner.defining.update({out: e for e in function.body.equations for out in e.outs})
         return inner
 
-    def _written_out(self, context: Context, function: Function, depth: int) -> Block:
+    def _written_out(self, context: Context, function: Function, depth: int) -> Function:
+        """Return `function` with the functions that it calls written out, which bring what they capture."""
         builder = Builder()
-        result = self._write(builder, context, function, {}, depth)
-        return builder.block((), result)
+        captures = dict(function.captures)
+        result = self._write(builder, context, function, {}, depth, captures)
+        body = builder.block((), result)
+        return replace(function, body=body, captures=tuple(captures.items()))
 
     def _write(
         self,
@@ -342,6 +345,7 @@ class Session:
         function: Function,
         given: Mapping[Var, Tree],
         depth: int,
+        captures: dict[Var, Capture],
     ) -> Tree:
         """Write the equations of a function, and those of the functions that it calls in the place of the calls."""
         values = dict(given)
@@ -357,7 +361,10 @@ class Session:
                 )
                 arguments = {p: map_tree(lambda v: values.get(v, v), t) for p, t in bound.items()}
                 assert isinstance(equation, Apply)
-                values[equation.out] = self._write(builder, inner, callee, arguments, depth - 1)
+                values[equation.out] = self._write(
+                    builder, inner, callee, arguments, depth - 1, captures
+                )
+                captures.update(callee.captures)
                 continue
             block = Block((), (equation,), Display(tuple, equation.outs))
             found = builder.inline_block(block, values)
