@@ -22,6 +22,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
@@ -123,6 +124,9 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names([solved]), "collected, a quotient", equation.span
         case Quadratic(equation=equation, solved=solved):
             return _names([solved]), "collected, a root of a quadratic equation", equation.span
+        case LowRank(equation=equation, solved=solved, narrow=narrow):
+            how = "a few numbers of it first" if narrow else "a sum of matrices"
+            return _names([solved]), f"collected, {how}", equation.span
         case Collect():
             return _names(step.solved), "collected, a linear system", step.values[0].span
         case CallInverse(equation=equation):

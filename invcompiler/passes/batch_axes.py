@@ -18,12 +18,14 @@ from invcompiler.passes.templates import reads_only_the_shape
 from invcompiler.rules.registry import Kind, parameters
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.functions import FunctionPlan
+from invcompiler.schedule.linear_terms import Side
 from invcompiler.schedule.plan import (
     Accumulate,
     InvertBranch,
     InvertLoop,
     Isolate,
     Join,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
@@ -71,6 +73,10 @@ def keeps_batch(step: Step, context: Context, batch: int) -> bool:
             return all(_is_behind(piece.region, rank, batch) for piece in pieces)
         case Accumulate(whole=whole, axis=axis):
             return _axis_behind(axis, context.facts.rank(whole), batch)
+        case LowRank(side=side, is_batched=is_batched, solved=solved):
+            rank = context.facts.rank(solved)
+            core = 2 if is_batched and side is Side.COLUMNS else 1
+            return rank is None or rank - core >= batch
         case Numeric(axes=axes, unknown=unknown):
             rank = context.facts.rank(unknown)
             return axes is not None and (rank is None or rank - axes >= batch)

@@ -28,7 +28,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import map_iter
-from invcompiler.passes import invert_stated, iterate, quadratic_code
+from invcompiler.passes import invert_stated, iterate, low_rank_code, quadratic_code
 from invcompiler.passes.affine_code import add_determinant, add_ratio
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.docstrings import docstring
@@ -45,6 +45,7 @@ from invcompiler.schedule.plan import (
     InvertBranch,
     InvertLoop,
     Isolate,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
@@ -118,6 +119,8 @@ class ForwardEmitter(Emitter):
                 quadratic_code.add_term(self, step)
             case Collect():
                 add_determinant(self, step)
+            case LowRank():
+                low_rank_code.add_log_det(self, step)
             case ByStatedRule():
                 invert_stated.add_log_det(self, step)
             case Numeric():

@@ -34,6 +34,7 @@ from invcompiler.passes import (
     invert_calls,
     invert_loops,
     invert_stated,
+    low_rank_code,
     pieces_code,
     quadratic_code,
 )
@@ -58,6 +59,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
@@ -363,6 +365,8 @@ class Emitter:
                 solve_ratio(self, step)
             case Quadratic():
                 quadratic_code.solve(self, step)
+            case LowRank():
+                low_rank_code.solve(self, step)
             case Collect():
                 assemble.collect(self, step)
             case CallInverse():

@@ -17,6 +17,7 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Join,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
@@ -76,6 +77,8 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (value, *_in_coefficients(tuple(c for row in rows for c in row)))
         case Quadratic(value=value, above=above, below=below):
             return (value, *_in_coefficients((*above, *below)))
+        case LowRank(value=value):
+            return (value, *_in_coefficients(step.coefficients))
         case Pieces(output=output, ways=ways):
             return (output, *(var for way in ways for var in way.plan.given))
         case CallInverse(sources=sources, known=known):

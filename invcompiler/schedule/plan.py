@@ -22,6 +22,7 @@ from invcompiler.schedule.slopes import Monotone
 
 if TYPE_CHECKING:
     from invcompiler.schedule.context import Context
+    from invcompiler.schedule.linear_terms import Side, Update
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,6 +254,37 @@ class InvertBranch:
         return self.solved
 
 
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """Solve `value == diagonal * solved + sum(updates) + offset`, in which the updates are linear in `solved` (`schedule/low_rank.py`).
+
+    `narrow`: they all go through few numbers, which are solved for first; else they are added up to a matrix. `determinant`: what a
+    single update of rank one multiplies that of the diagonal by. `assumed` has operands of unknown rank, and what they are taken for.
+    """
+
+    equation: Apply
+    value: Var
+    solved: Var
+    side: Side
+    is_batched: bool
+    diagonal: Any
+    updates: tuple[Update, ...]
+    offset: Any
+    narrow: bool
+    determinant: Any
+    assumed: tuple[tuple[Tree, int], ...]
+
+    @property
+    def coefficients(self) -> tuple[Any, ...]:
+        """Return all that the step is written with."""
+        updates = (part for update in self.updates for part in update.parts)
+        return (self.diagonal, self.offset, *updates)
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
 class Iteration(enum.Enum):
     """How a part of a program without a closed form is solved."""
 
@@ -337,6 +369,7 @@ Step = Union[
     Pieces,
     Ratio,
     Quadratic,
+    LowRank,
 ]
 
 

@@ -74,7 +74,7 @@ def base_of_one(x):
 
 @refused(Inversion)
 def minus_its_mean(x):
-    return x - x.mean()  #~ an unknown on both sides
+    return x - x.mean()  #~ the unknown cancels here
 
 
 @refused(Inversion)
