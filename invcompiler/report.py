@@ -30,6 +30,7 @@ from invcompiler.schedule.plan import (
     Ratio,
     Read,
     ShapeQuery,
+    Spectral,
     Step,
 )
 
@@ -124,6 +125,8 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names([solved]), "collected, a quotient", equation.span
         case Quadratic(equation=equation, solved=solved):
             return _names([solved]), "collected, a root of a quadratic equation", equation.span
+        case Spectral(equation=equation, solved=solved):
+            return _names([solved]), "a circular convolution, by its spectrum", equation.span
         case LowRank(equation=equation, solved=solved, narrow=narrow):
             how = "a few numbers of it first" if narrow else "a sum of matrices"
             return _names([solved]), f"collected, {how}", equation.span

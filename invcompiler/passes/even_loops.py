@@ -133,7 +133,9 @@ class _Cut:
         self, value: Tree, found: int, length: int, at_end: bool, before: list[Equation]
     ) -> Tree:
         none = Const(None)
-        index = Slice(Const(found - length), none, none) if at_end else Slice(none, Const(length), none)
+        index = (
+            Slice(Const(found - length), none, none) if at_end else Slice(none, Const(length), none)
+        )
         return self.new(operator.getitem, (value, index), before)
 
     def new(self, fn: Any, args: tuple[Tree, ...], before: list[Equation]) -> Var:

@@ -37,6 +37,7 @@ from invcompiler.passes import (
     low_rank_code,
     pieces_code,
     quadratic_code,
+    spectral_code,
 )
 from invcompiler.passes.affine_code import solve_ratio
 from invcompiler.passes.docstrings import docstring
@@ -67,6 +68,7 @@ from invcompiler.schedule.plan import (
     Ratio,
     Read,
     ShapeQuery,
+    Spectral,
     Step,
 )
 from invcompiler.schedule.regions import Masked, Region
@@ -365,6 +367,8 @@ class Emitter:
                 solve_ratio(self, step)
             case Quadratic():
                 quadratic_code.solve(self, step)
+            case Spectral():
+                spectral_code.solve(self, step)
             case LowRank():
                 low_rank_code.solve(self, step)
             case Collect():

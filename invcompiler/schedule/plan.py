@@ -285,6 +285,28 @@ class LowRank:
         return (self.solved,)
 
 
+@dataclass(frozen=True, eq=False)
+class Spectral:
+    """Undo a circular convolution: `value` is `back` of `spectrum` times `forth` of `solved`, and of that the `real` part.
+
+    `half`: `forth` gives the frequencies that are not negative. `axes`: how many axes these are of.
+    """
+
+    equation: Apply
+    value: Var
+    solved: Var
+    forth: Apply
+    back: Apply
+    real: Apply | None
+    spectrum: Any
+    half: bool
+    axes: int
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
 class Iteration(enum.Enum):
     """How a part of a program without a closed form is solved."""
 
@@ -370,6 +392,7 @@ Step = Union[
     Ratio,
     Quadratic,
     LowRank,
+    Spectral,
 ]
 
 

@@ -31,6 +31,7 @@ from invcompiler.schedule import (
     pieces,
     quadratics,
     ratios,
+    spectra,
     stated,
     views,
 )
@@ -49,6 +50,7 @@ from invcompiler.schedule.plan import (
     Ratio,
     Read,
     ShapeQuery,
+    Spectral,
     Step,
 )
 from invcompiler.schedule.regions import Agreement, Masked, Piece, View
@@ -315,10 +317,11 @@ class Solver:
             or ratios.invert(self)
             or low_rank.collect(self)
             or quadratics.invert(self)
+            or spectra.collect(self)
         )
         if step is None:
             return False
-        if isinstance(step, Ratio | LowRank | Quadratic):
+        if isinstance(step, Ratio | LowRank | Quadratic | Spectral):
             self.used.add(step.equation)
         self.take(step)
         return True

@@ -286,3 +286,30 @@ def plus_its_mean(x):
 def low_rank_inside(x, u, w):
     h = jnp.sinh(x)
     return jnp.arctan(h + u * (w @ h))
+
+
+# ---- circular convolutions -----------------------------------------------------------------------------
+
+KERNEL = jnp.array([1.0, 0.4, -0.3, 0.2])
+EVEN = real(2, 4)
+
+
+@program(real(4), KERNEL)
+def circular_convolution(x, kernel):
+    return jnp.fft.ifft(jnp.fft.fft(x) * jnp.fft.fft(kernel)).real
+
+
+@program(EVEN, KERNEL)
+def convolution_by_half_spectra(x, kernel):
+    n = x.shape[-1]
+    return jnp.tanh(jnp.fft.irfft(jnp.fft.rfft(kernel) * jnp.fft.rfft(x), n=n))
+
+
+@program(real(2, 5), KERNEL[:3])
+def deconvolution_of_odd_length(x, kernel):
+    return jnp.fft.irfft(jnp.fft.rfft(x) / jnp.fft.rfft(kernel, n=5), n=5)
+
+
+@program(real(3, 4), real(3, 4, seed=1))
+def convolution_of_images(x, kernel):
+    return jnp.real(jnp.fft.ifft2(jnp.fft.fft2(x) * jnp.fft.fft2(kernel))) + 1
