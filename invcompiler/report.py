@@ -23,6 +23,7 @@ from invcompiler.schedule.plan import (
     Isolate,
     Join,
     Lookup,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
@@ -30,6 +31,7 @@ from invcompiler.schedule.plan import (
     Ratio,
     Read,
     ShapeQuery,
+    Spectral,
     Step,
 )
 
@@ -126,6 +128,11 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names([solved]), "collected, a root of a quadratic equation", equation.span
         case Lookup(equation=equation, source=source):
             return _names([source]), "by the bin that the value is in", equation.span
+        case Spectral(equation=equation, solved=solved):
+            return _names([solved]), "a circular convolution, by its spectrum", equation.span
+        case LowRank(equation=equation, solved=solved, narrow=narrow):
+            how = "a few numbers of it first" if narrow else "a sum of matrices"
+            return _names([solved]), f"collected, {how}", equation.span
         case Collect():
             return _names(step.solved), "collected, a linear system", step.values[0].span
         case CallInverse(equation=equation):

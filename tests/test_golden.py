@@ -435,6 +435,22 @@ def test_whitening_by_a_cholesky_factor(reads_well):
     reads_well(whiten, X, VECTOR, jnp.tril(MATRIX))
 
 
+def reflect(x, v):
+    return x - 2 * v * (v @ x) / (v @ v)
+
+
+def test_a_reflection(reads_well):
+    reads_well(reflect, VECTOR, X[0])
+
+
+def mix_a_few(x, d, u, v):
+    return d * x + u @ (v.T @ x)
+
+
+def test_a_diagonal_plus_a_matrix_of_low_rank(reads_well):
+    reads_well(mix_a_few, VECTOR, jnp.exp(X[0]), MATRIX[:, :2], 0.3 * MATRIX[:, 2:])
+
+
 def convolution_1x1(x, w):
     return jnp.einsum("hwi,io->hwo", x, w)
 

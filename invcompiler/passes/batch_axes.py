@@ -13,26 +13,30 @@ import numpy as np
 
 from invcompiler.errors import DegreesOfFreedomError
 from invcompiler.ir.build import literal
-from invcompiler.ir.nodes import Const, Display, Slice, Span, Tree
+from invcompiler.ir.nodes import Apply, Const, Display, Slice, Span, Tree
 from invcompiler.passes.templates import reads_only_the_shape
 from invcompiler.rules.registry import Kind, parameters
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.functions import FunctionPlan
+from invcompiler.schedule.linear_terms import Side
 from invcompiler.schedule.plan import (
     Accumulate,
     InvertBranch,
     InvertLoop,
     Isolate,
     Join,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
     Read,
+    Spectral,
     Step,
 )
 from invcompiler.schedule.regions import Elements, Except, Permuted, Region, Span1
 from invcompiler.schedule.running import run_now
 
+_LAST_TWO = Display(tuple, (Const(-2), Const(-1)))
 _MOST = 1 << 22  # elements: a larger array is not numbered, and the step refused
 
 
@@ -71,6 +75,13 @@ def keeps_batch(step: Step, context: Context, batch: int) -> bool:
             return all(_is_behind(piece.region, rank, batch) for piece in pieces)
         case Accumulate(whole=whole, axis=axis):
             return _axis_behind(axis, context.facts.rank(whole), batch)
+        case Spectral(forth=forth, axes=axes, solved=solved):
+            rank = context.facts.rank(solved)
+            return rank is None or _transformed(context, forth, axes, rank) >= batch
+        case LowRank(side=side, is_batched=is_batched, solved=solved):
+            rank = context.facts.rank(solved)
+            core = 2 if is_batched and side is Side.COLUMNS else 1
+            return rank is None or rank - core >= batch
         case Numeric(axes=axes, unknown=unknown):
             rank = context.facts.rank(unknown)
             return axes is not None and (rank is None or rank - axes >= batch)
@@ -78,6 +89,16 @@ def keeps_batch(step: Step, context: Context, batch: int) -> bool:
             return not any(context.facts.rank(container) is not None for _, container in items)
         case _:
             return True
+
+
+def _transformed(context: Context, forth: Apply, axes: int, rank: int) -> int:
+    """Return the first axis that a Fourier transform mixes; 0 where that is not seen."""
+    call = context.call(forth)
+    given = Const(None) if call is None else call.arguments.get("axis", Const(-axes))
+    plain = call is not None and call.arguments.get("axes") in (None, _LAST_TWO)
+    if not plain or not isinstance(given, Const) or type(given.value) is not int:
+        return 0
+    return given.value % rank
 
 
 def _moves_within(step: Isolate, context: Context, batch: int) -> bool:

@@ -28,7 +28,14 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import map_iter
-from invcompiler.passes import invert_stated, iterate, lookup_code, quadratic_code
+from invcompiler.passes import (
+    invert_stated,
+    iterate,
+    lookup_code,
+    low_rank_code,
+    quadratic_code,
+    spectral_code,
+)
 from invcompiler.passes.affine_code import add_determinant, add_ratio
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.docstrings import docstring
@@ -46,11 +53,13 @@ from invcompiler.schedule.plan import (
     InvertLoop,
     Isolate,
     Lookup,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
     Quadratic,
     Ratio,
+    Spectral,
     Step,
 )
 
@@ -119,6 +128,10 @@ class ForwardEmitter(Emitter):
                 quadratic_code.add_term(self, step)
             case Collect():
                 add_determinant(self, step)
+            case Spectral():
+                spectral_code.add_log_det(self, step)
+            case LowRank():
+                low_rank_code.add_log_det(self, step)
             case ByStatedRule():
                 invert_stated.add_log_det(self, step)
             case Numeric():

@@ -35,8 +35,10 @@ from invcompiler.passes import (
     invert_loops,
     invert_stated,
     lookup_code,
+    low_rank_code,
     pieces_code,
     quadratic_code,
+    spectral_code,
 )
 from invcompiler.passes.affine_code import solve_ratio
 from invcompiler.passes.docstrings import docstring
@@ -60,6 +62,7 @@ from invcompiler.schedule.plan import (
     Isolate,
     Join,
     Lookup,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
@@ -67,6 +70,7 @@ from invcompiler.schedule.plan import (
     Ratio,
     Read,
     ShapeQuery,
+    Spectral,
     Step,
 )
 from invcompiler.schedule.regions import Masked, Region
@@ -366,6 +370,10 @@ class Emitter:
                 solve_ratio(self, step)
             case Quadratic():
                 quadratic_code.solve(self, step)
+            case Spectral():
+                spectral_code.solve(self, step)
+            case LowRank():
+                low_rank_code.solve(self, step)
             case Collect():
                 assemble.collect(self, step)
             case CallInverse():

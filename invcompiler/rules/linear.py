@@ -178,7 +178,7 @@ class matrix_tensordot:                                # y = a x
 
 _einsum_hint = "sum over one axis of a square matrix, whose other axis takes its place"
 
-def _labels(subscripts):
+def labels_of(subscripts):
     """Return the labels of the two operands and of the value, `...` as one; None for other subscripts."""
     before, arrow, after = subscripts.replace(" ", "").replace("...", ".").partition("->")
     operands = before.split(",")
@@ -192,7 +192,7 @@ def _known_and_unknown(call, facts, position):
     subscripts = static_value(call.arguments["subscripts"], facts)
     if subscripts is None or not isinstance(subscripts[0], str) or call.arguments["b"] == Const(None):
         return None
-    labels = _labels(subscripts[0])
+    labels = labels_of(subscripts[0])
     return labels and (labels[1 - position], labels[position], labels[2])
 
 def _applies_a_matrix(position):

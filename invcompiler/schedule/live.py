@@ -18,6 +18,7 @@ from invcompiler.schedule.plan import (
     Isolate,
     Join,
     Lookup,
+    LowRank,
     Numeric,
     Pieces,
     Plan,
@@ -25,6 +26,7 @@ from invcompiler.schedule.plan import (
     Ratio,
     Read,
     ShapeQuery,
+    Spectral,
     Step,
 )
 from invcompiler.schedule.positions import terms_of
@@ -77,6 +79,11 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (value, *_in_coefficients(tuple(c for row in rows for c in row)))
         case Quadratic(value=value, above=above, below=below):
             return (value, *_in_coefficients((*above, *below)))
+        case Spectral(value=value, forth=forth, back=back, spectrum=spectrum):
+            options = (var for e in (forth, back) for var in operands(e) if var is not e.args[0])
+            return (value, *options, *_in_coefficients((spectrum,)))
+        case LowRank(value=value):
+            return (value, *_in_coefficients(step.coefficients))
         case Pieces(output=output, ways=ways):
             return (output, *(var for way in ways for var in way.plan.given))
         case Lookup(output=output, table=table, seen=seen, plan=plan):

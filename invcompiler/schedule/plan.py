@@ -23,6 +23,7 @@ from invcompiler.schedule.slopes import Monotone
 if TYPE_CHECKING:
     from invcompiler.schedule.bins import Table
     from invcompiler.schedule.context import Context
+    from invcompiler.schedule.linear_terms import Side, Update
     from invcompiler.schedule.rising import Rising
 
 
@@ -255,6 +256,59 @@ class InvertBranch:
         return self.solved
 
 
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """Solve `value == diagonal * solved + sum(updates) + offset`, in which the updates are linear in `solved` (`schedule/low_rank.py`).
+
+    `narrow`: they all go through few numbers, which are solved for first; else they are added up to a matrix. `determinant`: what a
+    single update of rank one multiplies that of the diagonal by. `assumed` has operands of unknown rank, and what they are taken for.
+    """
+
+    equation: Apply
+    value: Var
+    solved: Var
+    side: Side
+    is_batched: bool
+    diagonal: Any
+    updates: tuple[Update, ...]
+    offset: Any
+    narrow: bool
+    determinant: Any
+    assumed: tuple[tuple[Tree, int], ...]
+
+    @property
+    def coefficients(self) -> tuple[Any, ...]:
+        """Return all that the step is written with."""
+        updates = (part for update in self.updates for part in update.parts)
+        return (self.diagonal, self.offset, *updates)
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectral:
+    """Undo a circular convolution: `value` is `back` of `spectrum` times `forth` of `solved`, and of that the `real` part.
+
+    `half`: `forth` gives the frequencies that are not negative. `axes`: how many axes these are of.
+    """
+
+    equation: Apply
+    value: Var
+    solved: Var
+    forth: Apply
+    back: Apply
+    real: Apply | None
+    spectrum: Any
+    half: bool
+    axes: int
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
 class Iteration(enum.Enum):
     """How a part of a program without a closed form is solved."""
 
@@ -361,6 +415,8 @@ Step = Union[
     Ratio,
     Quadratic,
     Lookup,
+    LowRank,
+    Spectral,
 ]
 
 

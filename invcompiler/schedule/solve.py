@@ -19,16 +19,19 @@ from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Var
 from invcompiler.ir.walk import operands
 from invcompiler.rules import indexed
 from invcompiler.rules.canonical import Call
+from invcompiler.rules.registry import Refusal
 from invcompiler.schedule import (
     affine,
     blocked,
     calls,
     isolate,
     loops,
+    low_rank,
     numeric,
     pieces,
     quadratics,
     ratios,
+    spectra,
     stated,
     views,
 )
@@ -41,11 +44,13 @@ from invcompiler.schedule.plan import (
     ByStatedRule,
     Forward,
     Join,
+    LowRank,
     Plan,
     Quadratic,
     Ratio,
     Read,
     ShapeQuery,
+    Spectral,
     Step,
 )
 from invcompiler.schedule.regions import Agreement, Masked, Piece, View
@@ -286,7 +291,11 @@ class Solver:
             return
         match equation:
             case Apply():
-                step = isolate.whole(self, equation) or calls.invert(self, equation)
+                step = low_rank.structured(self, equation)
+                if isinstance(step, Refusal):
+                    self.refusals[equation] = step
+                    return
+                step = step or isolate.whole(self, equation) or calls.invert(self, equation)
                 for piece in () if step else self.pieces.get(equation.out, ()):
                     if not piece.compact:
                         self.isolate_piece(equation, piece)
@@ -303,10 +312,16 @@ class Solver:
 
     def collect(self) -> bool:
         """Solve a small linear system of values that stay entangled; say whether one was found."""
-        step = affine.collect(self) or ratios.invert(self) or quadratics.invert(self)
+        step = (
+            affine.collect(self)
+            or ratios.invert(self)
+            or low_rank.collect(self)
+            or quadratics.invert(self)
+            or spectra.collect(self)
+        )
         if step is None:
             return False
-        if isinstance(step, Ratio | Quadratic):
+        if isinstance(step, Ratio | LowRank | Quadratic | Spectral):
             self.used.add(step.equation)
         self.take(step)
         return True

@@ -96,7 +96,7 @@ def centred(x, a):
 def test_a_singular_system_has_no_value(n):
     x = jnp.linspace(-1.0, 2.0, n)
     inverse = inv.inverse(centred, numeric=True)
-    assert jnp.isnan(inverse(centred(x, 1.0), 1.0)).all()
+    assert not jnp.isfinite(inverse(centred(x, 1.0), 1.0)).any()
     np.testing.assert_allclose(inverse(centred(x, 0.5), 0.5), x, atol=1e-10)
 
 

@@ -206,3 +206,110 @@ def orthogonal(x, w):
 @program(BATCH, jax.nn.softplus(X))
 def scaled_running_sum(x, scale):
     return jnp.cumsum(x * scale, axis=-1)
+
+
+# ---- the identity, or a diagonal, plus a matrix of low rank ------------------------------------------
+
+NARROW = 0.4 * real(3, 2, seed=5)
+OTHER = 0.4 * real(3, 2, seed=6)
+U = real(3, seed=2)
+V = real(3, seed=3)
+
+
+@program(X, V)
+def reflection(x, v):
+    unit = v / jnp.linalg.norm(v)
+    return x - 2 * unit * jnp.dot(unit, x)
+
+
+@program(BATCH, V)
+def reflected_rows(x, v):
+    return x - 2 * (x @ v)[..., None] * v / (v @ v)
+
+
+@program(BATCH, real(2, 3, seed=4))
+def each_by_its_own_reflection(x, v):
+    return x - 2 * v * jnp.sum(v * x, axis=-1, keepdims=True) / jnp.sum(v**2, -1, keepdims=True)
+
+
+@program(X, V)
+def reflection_matrix(x, v):
+    return (jnp.eye(3) - 2 * jnp.outer(v, v) / (v @ v)) @ x
+
+
+@program(X, U, V)
+def linear_planar(x, u, w):
+    return 2 * (x + u * (jnp.vdot(w, x) + 1))
+
+
+@program(X, U, V, W)
+def two_directions(x, u, w, a):
+    return x + u * (w @ x) + a[0] * jnp.sum(a[1] * x)
+
+
+@program(X, jnp.exp(U), NARROW, OTHER)
+def diagonal_plus_low_rank(x, d, u, v):
+    return d * x + u @ (v.T @ x) + d
+
+
+@program(BATCH, jnp.exp(real(2, 3, seed=2)), NARROW, OTHER)
+def rows_plus_low_rank(x, scale, u, v):
+    return x * scale + (x @ u) @ v.T
+
+
+@program(real(3, 2), NARROW, OTHER)
+def columns_plus_low_rank(x, u, v):
+    return x + u @ (v.T @ x)
+
+
+@program(X, jnp.exp(U), NARROW, OTHER)
+def diagonal_plus_low_rank_matrix(x, d, u, v):
+    return (jnp.diag(d) + u @ v.T) @ x
+
+
+@program(X, W)
+def linear_residual(x, w):
+    return x + 0.1 * (w @ x)
+
+
+@program(BATCH, W, matrix(3, seed=1))
+def two_matrices(x, w, v):
+    return x @ w + jnp.einsum("bi,ij->bj", x, v)
+
+
+@program(BATCH)
+def plus_its_mean(x):
+    return x + 0.5 * x.mean(-1, keepdims=True)
+
+
+@program(X, U, V)
+def low_rank_inside(x, u, w):
+    h = jnp.sinh(x)
+    return jnp.arctan(h + u * (w @ h))
+
+
+# ---- circular convolutions -----------------------------------------------------------------------------
+
+KERNEL = jnp.array([1.0, 0.4, -0.3, 0.2])
+EVEN = real(2, 4)
+
+
+@program(real(4), KERNEL)
+def circular_convolution(x, kernel):
+    return jnp.fft.ifft(jnp.fft.fft(x) * jnp.fft.fft(kernel)).real
+
+
+@program(EVEN, KERNEL)
+def convolution_by_half_spectra(x, kernel):
+    n = x.shape[-1]
+    return jnp.tanh(jnp.fft.irfft(jnp.fft.rfft(kernel) * jnp.fft.rfft(x), n=n))
+
+
+@program(real(2, 5), KERNEL[:3])
+def deconvolution_of_odd_length(x, kernel):
+    return jnp.fft.irfft(jnp.fft.rfft(x) / jnp.fft.rfft(kernel, n=5), n=5)
+
+
+@program(real(3, 4), real(3, 4, seed=1))
+def convolution_of_images(x, kernel):
+    return jnp.real(jnp.fft.ifft2(jnp.fft.fft2(x) * jnp.fft.fft2(kernel))) + 1

@@ -74,7 +74,7 @@ def base_of_one(x):
 
 @refused(Inversion)
 def minus_its_mean(x):
-    return x - x.mean()  #~ an unknown on both sides
+    return x - x.mean()  #~ the unknown cancels here
 
 
 @refused(Inversion)
@@ -131,3 +131,14 @@ def xor_with_itself(x):
 @refused(Inversion)
 def constant_quotient(x):
     return (2 * x + 4) / (x + 2)  #~ the unknown cancels
+
+
+@refused(Inversion)
+def zero_frequency(x):
+    low_pass = jnp.array([1.0, 1.0, 0.0])
+    return jnp.fft.irfft(jnp.fft.rfft(x) * low_pass, n=4)  #~ a frequency is multiplied by zero
+
+
+@refused(Inversion)
+def projected_along(x, v):
+    return x - v * (v @ x) / (v @ v)  #~ the unknown cancels here
