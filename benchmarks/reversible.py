@@ -168,7 +168,7 @@ def measured(depth: int, width: int, dtype: Any, given: argparse.Namespace) -> d
     runs = {name: run for name, run in runs.items() if fits(name)}
     if "`jax.grad`" not in runs:
         return found
-    args = jax.jit(make)()
+    args = jax.block_until_ready(jax.jit(make)())
     start = time.perf_counter()
     base = jax.block_until_ready(runs["`jax.grad`"](*args))
     if (time.perf_counter() - start) * len(runs) * (given.times + 1) > given.seconds:

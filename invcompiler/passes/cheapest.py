@@ -29,6 +29,7 @@ from invcompiler.rules.adjoint_helpers import same
 
 _SAME = Ref(same, "same", same)
 _MOST = 400  # equations of a block that is searched
+_DEEPEST = 12  # steps from a value to those that it is made again of
 _MANY = 8  # steps of a loop, where they are not known
 
 
@@ -82,11 +83,12 @@ class Way:
         return self.write is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Choice:
-    """What is kept, the carried values that are undone, and what that costs."""
+    """What is kept; what each value that is read but not kept costs, and of which kept ones it is made; the carried values that are undone."""
 
-    kept: tuple[Var, ...]
+    kept: frozenset[Var]
+    derived: Mapping[Var, tuple[float, frozenset[Var]]]
     carried: frozenset[Var]
     ends: frozenset[Var]
     cost: float
@@ -101,11 +103,16 @@ class _Search:
     steps: int
     ways: list[Way] = field(default_factory=list)
     sizes: dict[Var, int | None] = field(default_factory=dict)
+    users: dict[Var, list[Var]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         made = {out for e in self.forward.equations for out in e.outs}
         self.local = made | self.bound | self.free
+        self.order = {out: n for n, e in enumerate(self.forward.equations) for out in e.outs}
         self.ways = [*self._forwards(), *self._undone()]
+        self.by_var: dict[Var, list[Way]] = {}
+        for way in self.ways:
+            self.by_var.setdefault(way.var, []).append(way)
         self.free_cost = dict.fromkeys(self.plain.free, 0.0)
         self.free_cost.update(
             (var, float(self.size(var) or 0)) for var in self.free if var not in self.free_cost
@@ -163,84 +170,119 @@ class _Search:
     # ---- what it costs ------------------------------------------------------------------------
 
     def costs(
-        self, kept: Iterable[Var], ends: frozenset[Var]
+        self, kept: frozenset[Var], ends: frozenset[Var], targets: Iterable[Var]
     ) -> dict[Var, tuple[float, Way | None]]:
-        """Return what each value that can be had costs, and how it is had, with `kept` and `ends` at hand."""
-        found: dict[Var, tuple[float, Way | None]] = {}
-        for var, cost in self.free_cost.items():
-            found[var] = (cost, None)
-        for var in (*kept, *ends):
-            found[var] = (0.0, None)
+        """Return what `targets`, and what they are made of, cost and how they are had, with `kept` and `ends` at hand."""
+        there = kept | ends
+        costs: dict[Var, tuple[float, Way | None]] = {}
+        costs.update((var, (cost, None)) for var, cost in self.free_cost.items())
+        costs.update((var, (0.0, None)) for var in there)
+        ways = self._near(targets, there)
         changed = True
         while changed:
             changed = False
-            for way in self.ways:
+            for way in ways:
                 cost = float(way.work)
                 for need in way.needs:
                     if need in self.local:
-                        cost += found[need][0] if need in found else math.inf
-                if cost < found.get(way.var, (math.inf, None))[0]:
-                    found[way.var] = (cost, way)
+                        cost += costs[need][0] if need in costs else math.inf
+                if cost < costs.get(way.var, (math.inf, None))[0]:
+                    costs[way.var] = (cost, way)
                     changed = True
-        return found
+        return costs
 
-    def _total(self, kept: tuple[Var, ...], carried: frozenset[Var], ends: frozenset[Var]) -> float:
-        costs = self.costs(kept, ends)
-        total = float(sum(self.size(var) or 0 for var in kept))
-        total += sum(self.size(var) or 0 for var in ends) / self.steps
-        for var in (*self.plain.residuals, *carried):
-            total += costs[var][0] if var in costs else math.inf
-        return total
+    def _near(self, targets: Iterable[Var], there: frozenset[Var]) -> list[Way]:
+        """Return the ways to have `targets`, and what is needed for those, up to what is there."""
+        ways: dict[Way, None] = {}
+        here, seen = set(targets), set(targets)
+        for _ in range(_DEEPEST):
+            new: set[Var] = set()
+            for var in here - there:
+                for way in self.by_var.get(var, ()):
+                    ways[way] = None
+                    new.update(need for need in way.needs if need in self.local)
+            here = new - seen
+            seen |= new
+        return list(ways)
+
+    def _derived(
+        self, kept: frozenset[Var], ends: frozenset[Var], targets: list[Var]
+    ) -> dict[Var, tuple[float, frozenset[Var]]] | None:
+        """Return what `targets` cost and which kept values they are made of; None if one cannot be had."""
+        costs = self.costs(kept, ends, targets)
+        if any(var not in costs for var in targets):
+            return None
+        return {var: (costs[var][0], _uses(var, costs, kept)) for var in targets}
 
     # ---- the search ---------------------------------------------------------------------------
 
     def best(self, carried: frozenset[Var], ends: frozenset[Var] = frozenset()) -> _Choice:
-        start = tuple(dict.fromkeys((*self.plain.residuals, *carried)))
-        start = tuple(var for var in start if var not in ends)
-        here = self._pruned(_Choice(start, carried, ends, self._total(start, carried, ends)))
-        tried: set[Var] = set(start)
-        while True:
-            better = None
-            for var in self._instead(here):
-                if var in tried:
-                    continue
-                tried.add(var)
-                kept = (*here.kept, var)
-                other = _Choice(kept, carried, ends, self._total(kept, carried, ends))
-                other = self._pruned(other, frozenset([var]))
-                if other.cost < here.cost:
-                    better = other
-                    break
-            if better is None:
-                return here
-            here = self._pruned(better)
-
-    def _pruned(self, choice: _Choice, fixed: frozenset[Var] = frozenset()) -> _Choice:
-        """Give up what is dearer to keep than to have from the rest."""
-        for var in sorted(choice.kept, key=lambda v: -(self.size(v) or 0)):
-            if var in fixed or self.size(var) is None:
+        start = frozenset((*self.plain.residuals, *carried)) - ends
+        cost = float(sum(self.size(var) or 0 for var in start))
+        cost += sum(self.size(var) or 0 for var in ends) / self.steps
+        here = self._pruned(_Choice(start, {}, carried, ends, cost), start)
+        tried = set(start)
+        waiting = self._instead(here)
+        while waiting:
+            var = waiting.pop(0)
+            size, helped = self.size(var) or 0, self._helped(var, here.kept)
+            if var in tried or size >= sum(self.size(v) or 0 for v in helped):
                 continue
-            rest = tuple(other for other in choice.kept if other is not var)
-            cost = self._total(rest, choice.carried, choice.ends)
-            if cost < choice.cost:
-                choice = replace(choice, kept=rest, cost=cost)
+            tried.add(var)
+            other = replace(here, kept=here.kept | {var}, cost=here.cost + size)
+            other = self._pruned(other, helped)
+            if other.cost < here.cost:
+                here = self._pruned(other, [var])
+                waiting = self._instead(here)
+        return here
+
+    def _pruned(self, choice: _Choice, among: Iterable[Var]) -> _Choice:
+        """Give up what is dearer to keep than to have from the rest."""
+        rank = lambda var: (-(self.size(var) or 0), self.order.get(var, -1), var.name or "")
+        for var in sorted(among, key=rank):
+            if self.size(var) is not None:
+                choice = self._without(choice, var) or choice
         return choice
+
+    def _without(self, choice: _Choice, var: Var) -> _Choice | None:
+        """Return the choice that does not keep `var`, if that is cheaper."""
+        rest = choice.kept - {var}
+        asked = [v for v, (_, uses) in choice.derived.items() if var in uses]
+        before = (self.size(var) or 0) + sum(choice.derived[v][0] for v in asked)
+        if var in self.plain.residuals or var in choice.carried:
+            asked.append(var)
+        found = self._derived(rest, choice.ends, asked)
+        if found is None:
+            return None
+        cost = choice.cost - before + sum(c for c, _ in found.values())
+        if cost >= choice.cost:
+            return None
+        return replace(choice, kept=rest, derived={**choice.derived, **found}, cost=cost)
 
     def _instead(self, choice: _Choice) -> list[Var]:
         """Return what might be kept in place of something: what that is made of, or what was made of it, two steps away."""
-        near = set(choice.kept)
-        for _ in range(2):
-            near |= {need for way in self.ways if way.var in near for need in way.needs}
-        found = [v for v in self.local if v in near and self.size(v) and v not in self.free]
-        order = {var: n for n, e in enumerate(self.forward.equations) for var in e.outs}
-        return sorted(found, key=lambda var: order.get(var, -1))
+        near = {need for var in choice.kept for need in self._needs(var)}
+        found = [v for v in near if v in self.local and self.size(v) and v not in self.free]
+        return sorted(found, key=lambda var: (self.order.get(var, -1), var.name or ""))
+
+    def _needs(self, var: Var) -> set[Var]:
+        near = {need for way in self.by_var.get(var, ()) for need in way.needs}
+        return near | {n for v in near for way in self.by_var.get(v, ()) for n in way.needs}
+
+    def _helped(self, var: Var, kept: frozenset[Var]) -> list[Var]:
+        """Return the values of `kept` that are made of `var` in two steps at most."""
+        if not self.users:
+            for user in self.by_var:
+                for need in self._needs(user):
+                    self.users.setdefault(need, []).append(user)
+        return [user for user in self.users.get(var, ()) if user in kept]
 
     # ---- what comes of it ---------------------------------------------------------------------
 
     def kept(self, choice: _Choice, free: Iterable[Var], ends: Mapping[Var, Var]) -> Kept:
-        costs = self.costs(choice.kept, choice.ends)
-        views: dict[Var, tuple[Equation, ...]] = {}
         asked = [*self.plain.residuals, *(var for var in ends if var in choice.carried)]
+        costs = self.costs(choice.kept, choice.ends, asked)
+        views: dict[Var, tuple[Equation, ...]] = {}
         for var in asked:
             self._write(var, costs, views)
         equations = [e for made in views.values() for e in made]
@@ -248,8 +290,10 @@ class _Search:
         used = {operand for equation in equations for operand in operands(equation)}
         used |= {*self.plain.free, *asked}
         ways = {var: costs[var][1] for var in views}
+        first = [var for var in self.plain.residuals if var in choice.kept]
+        others = choice.kept.difference(first)
         return Kept(
-            choice.kept,
+            (*first, *sorted(others, key=lambda var: (self.order.get(var, -1), var.name or ""))),
             tuple(equations),
             tuple(var for var in free if var in used),
             tuple((var, ends[var]) for var in ends if var in choice.carried),
@@ -274,6 +318,23 @@ class _Search:
         if isinstance(last, Apply) and last.out is tree:
             return (*emit.equations[:-1], replace(last, out=way.var))
         return (*emit.equations, Apply(way.var, _SAME, (tree,)))
+
+
+def _uses(
+    var: Var, costs: Mapping[Var, tuple[float, Way | None]], kept: frozenset[Var]
+) -> frozenset[Var]:
+    """Return the kept values that a value is made of."""
+    found: set[Var] = set()
+    waiting, seen = [var], {var}
+    while waiting:
+        here = waiting.pop()
+        if here in kept:
+            found.add(here)
+        way = costs[here][1] if here in costs else None
+        new = () if way is None else [v for v in way.needs if v not in seen]
+        seen.update(new)
+        waiting.extend(new)
+    return frozenset(found)
 
 
 def _is_pure(equation: Apply) -> bool:

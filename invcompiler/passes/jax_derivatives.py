@@ -215,7 +215,12 @@ def differentiable(
     reads = dict.fromkeys(var for part in parts for var in operands(part))
     variables = tuple(var for var in reads if active(var) and var not in chain)
     if any(map(emit.is_function, variables)):
-        raise LeftToJax("a function that is made by statements has no derivative of its own")
+        raise LeftToJax(
+            "a function, or an object that holds one, has no derivative of its own here",
+            span=equation.span,
+            hint="let the arrays go in by themselves, and put them together with the function where it is called "
+            "(`eqx.combine(arrays, static)`, `nnx.merge(graph, state)`)",
+        )
     name = _name_of(equation)
     fn = equation.fn
     if isinstance(fn, Ref) and equation.args == variables and not equation.kwargs and not chain:

@@ -80,6 +80,19 @@ def test_equinox_modules_that_hold_functions():
     agree(flow, (arrays, X), 1)
 
 
+def test_functions_among_parameters_are_refused():
+    nets = [eqx.nn.MLP(2, 2, 8, 1, activation=jnp.tanh, key=key) for key in KEYS]
+
+    def flow(nets, x):
+        for net in nets:
+            a, b = jnp.split(x, 2, axis=-1)
+            x = jnp.concatenate([b + jax.vmap(net)(a), a], axis=-1)
+        return x
+
+    with pytest.raises(inv.InvcompilerError, match="let the arrays go in by themselves"):
+        inv.reversible(flow, 1)(nets, X)
+
+
 NET = nn.Sequential([nn.Dense(8), jnp.tanh, nn.Dense(2)])
 
 
