@@ -14,6 +14,7 @@ from invcompiler.schedule.facts import symbolic_facts
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
     Accumulate,
+    Bits,
     ByStatedRule,
     CallInverse,
     Collect,
@@ -31,6 +32,7 @@ from invcompiler.schedule.plan import (
     Read,
     ShapeQuery,
     Step,
+    Wrapped,
 )
 
 
@@ -126,6 +128,10 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names([solved]), "collected, a root of a quadratic equation", equation.span
         case Lookup(equation=equation, source=source):
             return _names([source]), "by the bin that the value is in", equation.span
+        case Bits(equation=equation, solved=solved):
+            return _names([solved]), "its bits put back", equation.span
+        case Wrapped(equation=equation, solved=solved):
+            return _names([solved]), "by what wraps around", equation.span
         case Collect():
             return _names(step.solved), "collected, a linear system", step.values[0].span
         case CallInverse(equation=equation):

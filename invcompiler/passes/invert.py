@@ -31,6 +31,7 @@ from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree, operands
 from invcompiler.passes import (
     assemble,
+    bits_code,
     invert_calls,
     invert_loops,
     invert_stated,
@@ -38,7 +39,7 @@ from invcompiler.passes import (
     pieces_code,
     quadratic_code,
 )
-from invcompiler.passes.affine_code import solve_ratio
+from invcompiler.passes.affine_code import solve_ratio, solve_wrapped
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.iterate import iterate
 from invcompiler.passes.log_det import LogDet
@@ -51,6 +52,7 @@ from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
     Accumulate,
+    Bits,
     ByStatedRule,
     CallInverse,
     Collect,
@@ -68,6 +70,7 @@ from invcompiler.schedule.plan import (
     Read,
     ShapeQuery,
     Step,
+    Wrapped,
 )
 from invcompiler.schedule.regions import Masked, Region
 
@@ -366,6 +369,10 @@ class Emitter:
                 solve_ratio(self, step)
             case Quadratic():
                 quadratic_code.solve(self, step)
+            case Bits():
+                bits_code.solve(self, step)
+            case Wrapped():
+                solve_wrapped(self, step)
             case Collect():
                 assemble.collect(self, step)
             case CallInverse():

@@ -9,6 +9,7 @@ from invcompiler.ir.walk import leaves, operands
 from invcompiler.schedule.affine import trees_of
 from invcompiler.schedule.plan import (
     Accumulate,
+    Bits,
     ByStatedRule,
     CallInverse,
     Collect,
@@ -26,6 +27,7 @@ from invcompiler.schedule.plan import (
     Read,
     ShapeQuery,
     Step,
+    Wrapped,
 )
 from invcompiler.schedule.positions import terms_of
 from invcompiler.schedule.regions import Elements, Except, Masked, Permuted, Region, Span1
@@ -77,6 +79,10 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (value, *_in_coefficients(tuple(c for row in rows for c in row)))
         case Quadratic(value=value, above=above, below=below):
             return (value, *_in_coefficients((*above, *below)))
+        case Wrapped(value=value, offset=offset, modulus=modulus):
+            return (value, *leaves(modulus), *_in_coefficients((offset,)))
+        case Bits(value=value, rotated=rotated):
+            return (value, *(var for tree in rotated or () for var in leaves(tree)))
         case Pieces(output=output, ways=ways):
             return (output, *(var for way in ways for var in way.plan.given))
         case Lookup(output=output, table=table, seen=seen, plan=plan):

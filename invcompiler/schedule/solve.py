@@ -21,6 +21,7 @@ from invcompiler.rules import indexed
 from invcompiler.rules.canonical import Call
 from invcompiler.schedule import (
     affine,
+    bits,
     blocked,
     calls,
     isolate,
@@ -31,6 +32,7 @@ from invcompiler.schedule import (
     ratios,
     stated,
     views,
+    wrapped,
 )
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.counting import counted_once
@@ -38,6 +40,7 @@ from invcompiler.schedule.cover import covers, region_within
 from invcompiler.schedule.live import without_detours
 from invcompiler.schedule.plan import (
     Accumulate,
+    Bits,
     ByStatedRule,
     Forward,
     Join,
@@ -47,6 +50,7 @@ from invcompiler.schedule.plan import (
     Read,
     ShapeQuery,
     Step,
+    Wrapped,
 )
 from invcompiler.schedule.regions import Agreement, Masked, Piece, View
 
@@ -303,10 +307,11 @@ class Solver:
 
     def collect(self) -> bool:
         """Solve a small linear system of values that stay entangled; say whether one was found."""
-        step = affine.collect(self) or ratios.invert(self) or quadratics.invert(self)
+        finders = (affine.collect, ratios.invert, quadratics.invert, bits.invert, wrapped.invert)
+        step = next((found for find in finders if (found := find(self)) is not None), None)
         if step is None:
             return False
-        if isinstance(step, Ratio | Quadratic):
+        if isinstance(step, Ratio | Quadratic | Bits | Wrapped):
             self.used.add(step.equation)
         self.take(step)
         return True
