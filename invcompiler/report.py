@@ -14,6 +14,7 @@ from invcompiler.schedule.facts import symbolic_facts
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
     Accumulate,
+    Bits,
     ByStatedRule,
     CallInverse,
     Collect,
@@ -33,6 +34,7 @@ from invcompiler.schedule.plan import (
     ShapeQuery,
     Spectral,
     Step,
+    Wrapped,
 )
 
 
@@ -133,6 +135,10 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
         case LowRank(equation=equation, solved=solved, narrow=narrow):
             how = "a few numbers of it first" if narrow else "a sum of matrices"
             return _names([solved]), f"collected, {how}", equation.span
+        case Bits(equation=equation, solved=solved):
+            return _names([solved]), "its bits put back", equation.span
+        case Wrapped(equation=equation, solved=solved):
+            return _names([solved]), "by what wraps around", equation.span
         case Collect():
             return _names(step.solved), "collected, a linear system", step.values[0].span
         case CallInverse(equation=equation):

@@ -22,7 +22,7 @@ from invcompiler.passes.numbers import number_in
 from invcompiler.passes.ops import call
 from invcompiler.schedule import affine, ratios
 from invcompiler.schedule.affine import Coefficient, Op
-from invcompiler.schedule.plan import Collect, Ratio
+from invcompiler.schedule.plan import Collect, Ratio, Wrapped
 
 if TYPE_CHECKING:
     from invcompiler.passes.invert import Emitter
@@ -117,6 +117,18 @@ def add_ratio(emitter: Emitter, step: Ratio) -> None:
     twice = call(emitter.builder, operator.mul, Const(2), logs[0])
     value = call(emitter.builder, operator.sub, twice, logs[1])
     emitter.log_det.add_term(Term(value, step.solved, full=True))
+
+
+def solve_wrapped(emitter: Emitter, step: Wrapped) -> None:
+    """Bind the unknown of y = (x + b) % m, x = lo + (y - b - lo) % m; from the upper end where the interval holds that one."""
+    lo, hi = step.interval.lo, step.interval.hi
+    from_below = not step.interval.lo_open or step.interval.hi_open
+    end = _plain(lo if from_below else hi)
+    rest = affine.subtract(step.offset if step.falls else step.value, end)
+    rest = affine.subtract(rest, step.value if step.falls else step.offset)
+    wrapped = affine.Op(operator.mod, (rest if from_below else affine.negative(rest), step.modulus))
+    combine = affine.add if from_below else affine.subtract
+    emitter.bind(step.solved, emit(emitter, combine(end, wrapped)))
 
 
 def emit(emitter: Emitter, coefficient: Coefficient) -> Tree:

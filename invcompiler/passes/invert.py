@@ -31,6 +31,7 @@ from invcompiler.ir.recursion import Recursion
 from invcompiler.ir.walk import free_vars, leaves, map_operands, map_tree, operands
 from invcompiler.passes import (
     assemble,
+    bits_code,
     invert_calls,
     invert_loops,
     invert_stated,
@@ -40,7 +41,7 @@ from invcompiler.passes import (
     quadratic_code,
     spectral_code,
 )
-from invcompiler.passes.affine_code import solve_ratio
+from invcompiler.passes.affine_code import solve_ratio, solve_wrapped
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.iterate import iterate
 from invcompiler.passes.log_det import LogDet
@@ -53,6 +54,7 @@ from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import (
     Accumulate,
+    Bits,
     ByStatedRule,
     CallInverse,
     Collect,
@@ -72,6 +74,7 @@ from invcompiler.schedule.plan import (
     ShapeQuery,
     Spectral,
     Step,
+    Wrapped,
 )
 from invcompiler.schedule.regions import Masked, Region
 
@@ -374,6 +377,10 @@ class Emitter:
                 spectral_code.solve(self, step)
             case LowRank():
                 low_rank_code.solve(self, step)
+            case Bits():
+                bits_code.solve(self, step)
+            case Wrapped():
+                solve_wrapped(self, step)
             case Collect():
                 assemble.collect(self, step)
             case CallInverse():

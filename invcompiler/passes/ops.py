@@ -16,7 +16,7 @@ _NAMES = {
     operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/",
     operator.neg: "-", operator.getitem: "[]", operator.floordiv: "//", operator.invert: "~",
     operator.eq: "==", operator.or_: "|", operator.and_: "&", operator.ne: "!=",
-    operator.ge: ">=", operator.le: "<=", operator.gt: ">", operator.lt: "<",
+    operator.xor: "^", operator.mod: "%", operator.lshift: "<<", operator.rshift: ">>", operator.ge: ">=", operator.le: "<=", operator.gt: ">", operator.lt: "<",
 }  # fmt: skip
 FULL = Slice(Const(None), Const(None), Const(None))
 

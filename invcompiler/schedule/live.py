@@ -9,6 +9,7 @@ from invcompiler.ir.walk import leaves, operands
 from invcompiler.schedule.affine import trees_of
 from invcompiler.schedule.plan import (
     Accumulate,
+    Bits,
     ByStatedRule,
     CallInverse,
     Collect,
@@ -28,6 +29,7 @@ from invcompiler.schedule.plan import (
     ShapeQuery,
     Spectral,
     Step,
+    Wrapped,
 )
 from invcompiler.schedule.positions import terms_of
 from invcompiler.schedule.regions import Elements, Except, Masked, Permuted, Region, Span1
@@ -84,6 +86,10 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (value, *options, *_in_coefficients((spectrum,)))
         case LowRank(value=value):
             return (value, *_in_coefficients(step.coefficients))
+        case Wrapped(value=value, offset=offset, modulus=modulus):
+            return (value, *leaves(modulus), *_in_coefficients((offset,)))
+        case Bits(value=value, rotated=rotated):
+            return (value, *(var for tree in rotated or () for var in leaves(tree)))
         case Pieces(output=output, ways=ways):
             return (output, *(var for way in ways for var in way.plan.given))
         case Lookup(output=output, table=table, seen=seen, plan=plan):

@@ -17,7 +17,7 @@ from invcompiler.ir.walk import map_operands, operands
 from invcompiler.rules.registry import Kind
 from invcompiler.schedule.bins import table_of
 from invcompiler.schedule.not_iterated import NotIterated
-from invcompiler.schedule.plan import Collect, Forward, Isolate, Lookup, Quadratic, Ratio
+from invcompiler.schedule.plan import Collect, Forward, Isolate, Lookup, Quadratic, Ratio, Wrapped
 from invcompiler.schedule.rising import NotSeen, rising
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def acts_on_elements(step: Any) -> bool:
     match step:
         case Isolate(rule=rule):
             return rule.kind is Kind.ELEMENTWISE
-        case Forward() | Collect() | Ratio() | Quadratic() | Lookup():
+        case Forward() | Collect() | Ratio() | Quadratic() | Lookup() | Wrapped():
             return True
         case _:
             return False

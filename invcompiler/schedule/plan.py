@@ -177,6 +177,40 @@ class Quadratic:
 
 
 @dataclass(frozen=True, eq=False)
+class Bits:
+    """Recover `solved`, whose bits `value` has in other places: the exclusive or of the shifts of `value` by `terms`, which are (shift to
+    the left, mask of the result). With `doubled`, `value` is `solved` and a shift of it by so many bits."""
+
+    equation: Apply
+    value: Var
+    solved: Var
+    terms: tuple[tuple[int, int], ...]
+    doubled: int | None
+    rotated: tuple[Tree, Tree] | None = None
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
+@dataclass(frozen=True, eq=False)
+class Wrapped:
+    """Solve `value == (solved + offset) % modulus`, with `falls` of `offset - solved`, on an interval no longer than the modulus."""
+
+    equation: Apply
+    value: Var
+    solved: Var
+    falls: bool
+    offset: Any
+    modulus: Tree
+    interval: Interval
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
+@dataclass(frozen=True, eq=False)
 class CallInverse:
     """Call the inverse of a function that the program calls.
 
@@ -417,6 +451,8 @@ Step = Union[
     Lookup,
     LowRank,
     Spectral,
+    Bits,
+    Wrapped,
 ]
 
 

@@ -22,6 +22,7 @@ from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import Refusal
 from invcompiler.schedule import (
     affine,
+    bits,
     blocked,
     calls,
     isolate,
@@ -34,6 +35,7 @@ from invcompiler.schedule import (
     spectra,
     stated,
     views,
+    wrapped,
 )
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.counting import counted_once
@@ -41,6 +43,7 @@ from invcompiler.schedule.cover import covers, region_within
 from invcompiler.schedule.live import without_detours
 from invcompiler.schedule.plan import (
     Accumulate,
+    Bits,
     ByStatedRule,
     Forward,
     Join,
@@ -52,6 +55,7 @@ from invcompiler.schedule.plan import (
     ShapeQuery,
     Spectral,
     Step,
+    Wrapped,
 )
 from invcompiler.schedule.regions import Agreement, Masked, Piece, View
 
@@ -312,16 +316,19 @@ class Solver:
 
     def collect(self) -> bool:
         """Solve a small linear system of values that stay entangled; say whether one was found."""
-        step = (
-            affine.collect(self)
-            or ratios.invert(self)
-            or low_rank.collect(self)
-            or quadratics.invert(self)
-            or spectra.collect(self)
+        finders = (
+            affine.collect,
+            ratios.invert,
+            low_rank.collect,
+            quadratics.invert,
+            spectra.collect,
+            bits.invert,
+            wrapped.invert,
         )
+        step = next((found for find in finders if (found := find(self)) is not None), None)
         if step is None:
             return False
-        if isinstance(step, Ratio | LowRank | Quadratic | Spectral):
+        if isinstance(step, Ratio | LowRank | Quadratic | Spectral | Bits | Wrapped):
             self.used.add(step.equation)
         self.take(step)
         return True

@@ -1,5 +1,7 @@
 """Functions that are injective on part of the line only, and what states that part."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -127,3 +129,13 @@ def weibull_cdf(x, shape, log_scale):
 @program(POSITIVE, jnp.asarray(0.4), domain="positive")
 def box_cox(x, power):
     return (x**power - 1) / power
+
+
+@program(unit(4), real(4), domain="unit")
+def shift_that_wraps_around(x, a):
+    return (x + a) % 1.0
+
+
+@program(2 * math.pi * unit(4), real(4), domain=inv.Interval(0, 2 * math.pi, hi_open=True))
+def reflected_angle(x, a):
+    return jnp.mod(a - x, 2 * jnp.pi)

@@ -150,3 +150,29 @@ def scalar_integer(n):
 @program(jax.random.key_data(jax.random.key(0)), no_ildj=DISCRETE)
 def rotated_words(x):
     return (x << 7) | (x >> 25)
+
+
+WORDS = jnp.array([0, 1, 0x80000005, 0xFFFFFFF9, 12345678], jnp.uint32)
+
+
+@program(WORDS, WORDS[1], no_ildj=DISCRETE)
+def rotated_by_a_known_number(x, bits):
+    return (x << bits) | (x >> (32 - bits))
+
+
+@program(WORDS.astype(jnp.int32), no_ildj=DISCRETE)
+def rotated_signed_words(x):
+    return (x << 11) | lax.shift_right_logical(x, jnp.int32(21))
+
+
+@program(WORDS, WORDS[3], no_ildj=DISCRETE)
+def mixed_words(x, key):
+    x = (x ^ key) * jnp.uint32(0x85EBCA6B)
+    x = x ^ (x >> 13)
+    return (x + key) ^ (x + key) << 3
+
+
+@program(WORDS, no_ildj=DISCRETE)
+def swapped_bytes(x):
+    x = ((x & 0x00FF00FF) << 8) | ((x >> 8) & 0x00FF00FF)
+    return (x << 16) + (x >> 16)

@@ -163,7 +163,7 @@ def comparison(x):
 
 @refused(Dropped)
 def remainder(x):
-    return x % 2  #~ many inputs of
+    return x % 2  #~ one value to all that differ by
 
 
 @refused(Dropped)
@@ -255,3 +255,13 @@ def spline_that_falls(x, knots, values):
 @refused(Inversion, call=(TABLE, TABLE))
 def shift_by_the_number_of_large_elements(x, shifts):
     return x + shifts[jnp.sum(x > 2)]  #~ table of bins
+
+
+@refused(Dropped, call=(jnp.zeros(3, jnp.uint32),))
+def halves_combined_with_each_other(x):
+    return x ^ ((x << 16) | (x >> 16))  #~ some bits of the unknown do not reach
+
+
+@refused(Dropped)
+def shift_that_wraps_around_without_a_domain(x):
+    return (x + 0.3) % 1.0  #~ one value to all that differ by 1

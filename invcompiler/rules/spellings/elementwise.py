@@ -124,6 +124,8 @@ def _enter_binary() -> None:
     }
     for name, spellings in rows.items():
         same(_binary, getattr(jnp, name), *spellings, *named(np, name))
+    same(_binary, lax.shift_right_logical)
+    same(_binary, lax.shift_right_arithmetic)
 
 
 def _enter_special() -> None:
