@@ -406,6 +406,12 @@ class operand_plus_root_of_square_plus_one:
 
 
 @idiom(x=real)
+class root_of_square_plus_one_minus_operand:
+    def before(x):        return jnp.sqrt(jnp.square(x) + 1) - x
+    def after(x):         return jnp.exp(-jnp.arcsinh(x))
+
+
+@idiom(x=real)
 class log_of_exp_of_arcsinh:
     def before(x):        return jnp.log(jnp.exp(jnp.arcsinh(x)))
     def after(x):         return jnp.arcsinh(x)
@@ -454,6 +460,12 @@ class operand_over_one_plus_abs:
 class operand_over_root_of_one_plus_square:
     def before(x):        return x / jnp.sqrt(1 + jnp.square(x))
     def after(x):         return jnp.tanh(jnp.arcsinh(x))
+
+
+@idiom(x=real)
+class operand_over_root_of_one_minus_square:
+    def before(x):        return x / jnp.sqrt(1 - jnp.square(x))
+    def after(x):         return jnp.sinh(jnp.arctanh(x))
 
 
 @idiom(x=real)

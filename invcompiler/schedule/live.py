@@ -129,3 +129,10 @@ def _in_region(region: Region | None) -> Iterator[Var]:
         case Span1(start=start, stop=stop):
             for position in (start, stop):
                 yield from (name for name in terms_of(position)[0] if isinstance(name, Var))
+
+
+def indices_of(region: Region | None) -> tuple[Var, ...]:
+    """Return the vars that hold the indices or the mask of a region."""
+    while isinstance(region, Except):
+        region = region.region
+    return () if isinstance(region, Span1) else tuple(_in_region(region))

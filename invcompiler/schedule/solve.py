@@ -40,7 +40,7 @@ from invcompiler.schedule import (
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.counting import counted_once
 from invcompiler.schedule.cover import covers, region_within
-from invcompiler.schedule.live import without_detours
+from invcompiler.schedule.live import indices_of, without_detours
 from invcompiler.schedule.plan import (
     Accumulate,
     Bits,
@@ -101,6 +101,7 @@ class Solver:
     steps: list[Step] = field(default_factory=list)
     pieces: dict[Var, list[Piece]] = field(default_factory=dict)
     refusals: dict[Equation, Any] = field(default_factory=dict)
+    unplaced: dict[Var, list[tuple[Var, Piece]]] = field(default_factory=dict)  # by index
 
     def __post_init__(self) -> None:
         self.graph = views.Graph(self.block, self.context)
@@ -163,6 +164,8 @@ class Solver:
             self.read(view, None)
         for view in self.graph.views_of_part.get(var, ()):
             self.add_piece(view.whole, Piece(view.region, var, not isinstance(view.region, Masked)))
+        for whole, piece in self.unplaced.pop(var, ()):
+            self.add_piece(whole, piece)
         for relation in self.graph.awaiting.get(var, ()):
             self.retry(relation)
         for agreement in self.graph.agreements.get(var, ()):
@@ -200,6 +203,10 @@ class Solver:
     def add_piece(self, whole: Var, piece: Piece) -> None:
         """Note that a part of `whole` is known; join when the parts cover it."""
         if whole in self.known:
+            return
+        indices = [var for var in indices_of(piece.region) if var not in self.known]
+        if indices:  # what they are may be told by the text, and still be computed later
+            self.unplaced.setdefault(indices[0], []).append((whole, piece))
             return
         pieces = self.pieces.setdefault(whole, [])
         if any(piece.region == other.region for other in pieces):

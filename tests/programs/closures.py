@@ -4,6 +4,7 @@ import types
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from tests.programs.registry import program
 from tests.programs.samples import matrix, mlp, positive, real
@@ -122,3 +123,12 @@ def default_array(x, scale=SCALE):
 def shadowed_name(x):
     PARAMS = 2.0  # noqa: N806
     return x * PARAMS
+
+
+ORDER = jnp.array([2, 0, 1])
+
+
+@program(X)
+def order_of_indices_from_the_end(x):
+    order = lax.convert_element_type(jnp.where(ORDER < 0, ORDER + 3, ORDER), jnp.int32)
+    return x[order]

@@ -282,3 +282,13 @@ def scalar_softplus(x):
 @program(real(2, 3))
 def matrix_of_tanh(x):
     return 0.5 * jnp.tanh(x) + 0.5
+
+
+@program(X)
+def root_of_square_plus_one_less_itself(x):
+    return jnp.sqrt(1 + x**2) - x
+
+
+@program(unit(3), domain="unit")
+def over_root_of_one_less_its_square(x):
+    return x / jnp.sqrt(1 - x * x)
