@@ -89,6 +89,13 @@ STRUCTURAL = {
     "log_det_of_unit_upper": {"a": (UNIT.T,)},
     "log_det_of_lower": {"a": (LOWER, -LOWER)},
     "log_det_of_upper": {"a": (LOWER.T,)},
+    "solve_of_product": {"a": (LOWER,), "b": (UNIT,), "y": (RIGHT, RIGHT[:, 0])},
+    "log_det_of_product": {"a": (LOWER,), "b": (UNIT,)},
+    "transposed_product": {"a": (LOWER,), "b": (UNIT,)},
+    "solve_of_orthogonal": {"q": (np.linalg.qr(LOWER)[0],), "y": (RIGHT, RIGHT[:, 0])},
+    "log_det_of_orthogonal": {"q": (np.linalg.qr(LOWER)[0],)},
+    "solve_of_kronecker_product": {"a": (LOWER,), "b": (UNIT,), "y": (np.kron(LOWER[0], UNIT[1]),)},
+    "log_det_of_kronecker_product": {"a": (LOWER,), "b": (UNIT,)},
     "conj_of_conj": {},
 }
 
