@@ -113,11 +113,12 @@ def kronecker_by_hand(y, a, b):
 
 
 def elementwise(x):
-    return jnp.sinh(x)
+    return jnp.exp(x)
 
 
 def elementwise_by_hand(y):
-    return jnp.arcsinh(y), -0.5 * jnp.sum(jnp.log1p(y * y))
+    x = jnp.log(y)
+    return x, -jnp.sum(x)
 
 
 def convolution(x, w):

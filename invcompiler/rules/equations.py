@@ -931,3 +931,56 @@ class log_det_of_kronecker_product:
     def before(a, b):        return jnp.linalg.slogdet(jnp.kron(a, b))[1]
     def after(a, b):
         return b.shape[0] * jnp.linalg.slogdet(a)[1] + a.shape[0] * jnp.linalg.slogdet(b)[1]
+
+
+# ---- a substitution reads one triangle only ---------------------------------------------------------------
+
+identity = Guard(
+    "an identity matrix",
+    lambda tree, context: (found := triangle(tree, context)) is not None
+    and found.lower
+    and found.upper
+    and found.diagonal is Diagonal.ONES,
+)
+
+
+@equation
+class substitution_in_lower_triangle:
+    def before(a, y):
+        return jax.scipy.linalg.solve_triangular(jnp.tril(a), y, lower=True)
+    def after(a, y):         return jax.scipy.linalg.solve_triangular(a, y, lower=True)
+
+
+@equation
+class substitution_in_upper_triangle:
+    def before(a, y):        return jax.scipy.linalg.solve_triangular(jnp.triu(a), y)
+    def after(a, y):         return jax.scipy.linalg.solve_triangular(a, y)
+
+
+@equation(e=identity)
+class substitution_in_unit_lower_triangle:
+    def before(a, e, y):
+        return jax.scipy.linalg.solve_triangular(
+            jnp.tril(a, -1) + e, y, lower=True, unit_diagonal=True
+        )
+    def after(a, e, y):
+        return jax.scipy.linalg.solve_triangular(a, y, lower=True, unit_diagonal=True)
+
+
+@equation(e=identity)
+class substitution_in_unit_upper_triangle:
+    def before(a, e, y):
+        return jax.scipy.linalg.solve_triangular(jnp.triu(a, 1) + e, y, unit_diagonal=True)
+    def after(a, e, y):      return jax.scipy.linalg.solve_triangular(a, y, unit_diagonal=True)
+
+
+@equation
+class diagonal_of_lower_triangle:
+    def before(a):           return jnp.diagonal(jnp.tril(a))
+    def after(a):            return jnp.diagonal(a)
+
+
+@equation
+class diagonal_of_upper_triangle:
+    def before(a):           return jnp.diagonal(jnp.triu(a))
+    def after(a):            return jnp.diagonal(a)
