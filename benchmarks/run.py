@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import invcompiler as inv
 from chain import chain
 from derivatives import gradients
+from log_dets import log_dets
 from measure import compile_seconds, compiled, cost, paired_time, ratio, seconds
 from programs import PROGRAMS, Program, coupling_scan, coupling_scan_inverse, init_net, stack
 
@@ -234,6 +235,7 @@ SECTIONS = {
     "imports": ("Import time", imports),
     "calls": ("Call overhead", calls),
     "gradients": ("Gradients", gradients),
+    "log_dets": ("Log-determinants by structure", log_dets),
 }
 
 

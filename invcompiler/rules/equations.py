@@ -32,7 +32,7 @@ from invcompiler.rules.equation import (
     real,
     static,
 )
-from invcompiler.rules.triangles import Diagonal, triangle
+from invcompiler.rules.triangles import Diagonal, is_orthogonal, is_square, triangle
 
 # ---- signs -------------------------------------------------------------------------------------
 
@@ -875,3 +875,112 @@ class log_det_of_upper:
 class conj_of_conj:
     def before(x):           return jnp.conj(jnp.conj(x))
     def after(x):            return x
+
+
+# ---- products and other matrices with a structure ------------------------------------------------------
+
+square = Guard("a square matrix", is_square)
+orthogonal = Guard(
+    "a matrix that is orthogonal by the way in which it is computed",
+    lambda tree, context: real.holds(tree, context) and is_orthogonal(tree, context),
+)
+vector = Guard("a vector", lambda tree, context: len(context.shape(tree) or (0, 0)) == 1)
+
+
+@equation(a=square, b=square)
+class solve_of_product:
+    def before(a, b, y):     return jnp.linalg.solve(a @ b, y)
+    def after(a, b, y):      return jnp.linalg.solve(b, jnp.linalg.solve(a, y))
+
+
+@equation(a=square, b=square)
+class log_det_of_product:
+    def before(a, b):        return jnp.linalg.slogdet(a @ b)[1]
+    def after(a, b):         return jnp.linalg.slogdet(a)[1] + jnp.linalg.slogdet(b)[1]
+
+
+@equation(a=square, b=square)
+class transposed_product:
+    def before(a, b):        return (a @ b).T
+    def after(a, b):         return b.T @ a.T
+
+
+@equation(q=orthogonal)
+class solve_of_orthogonal:
+    def before(q, y):        return jnp.linalg.solve(q, y)
+    def after(q, y):         return q.mT @ y
+
+
+@equation(q=orthogonal)
+class log_det_of_orthogonal:
+    def before(q):           return jnp.linalg.slogdet(q)[1]
+    def after(q):            return 0.0
+
+
+# (a x b) y = a y b^T for rows in y: van Loan, The ubiquitous Kronecker product, 2000
+@equation(a=square, b=square, y=vector)
+class solve_of_kronecker_product:
+    def before(a, b, y):     return jnp.linalg.solve(jnp.kron(a, b), y)
+    def after(a, b, y):
+        columns = jnp.linalg.solve(b, y.reshape(a.shape[0], b.shape[0]).T)
+        return jnp.linalg.solve(a, columns.T).reshape(y.shape)
+
+
+@equation(a=square, b=square)
+class log_det_of_kronecker_product:
+    def before(a, b):        return jnp.linalg.slogdet(jnp.kron(a, b))[1]
+    def after(a, b):
+        return b.shape[0] * jnp.linalg.slogdet(a)[1] + a.shape[0] * jnp.linalg.slogdet(b)[1]
+
+
+# ---- a substitution reads one triangle only ---------------------------------------------------------------
+
+identity = Guard(
+    "an identity matrix",
+    lambda tree, context: (found := triangle(tree, context)) is not None
+    and found.lower
+    and found.upper
+    and found.diagonal is Diagonal.ONES,
+)
+
+
+@equation
+class substitution_in_lower_triangle:
+    def before(a, y):
+        return jax.scipy.linalg.solve_triangular(jnp.tril(a), y, lower=True)
+    def after(a, y):         return jax.scipy.linalg.solve_triangular(a, y, lower=True)
+
+
+@equation
+class substitution_in_upper_triangle:
+    def before(a, y):        return jax.scipy.linalg.solve_triangular(jnp.triu(a), y)
+    def after(a, y):         return jax.scipy.linalg.solve_triangular(a, y)
+
+
+@equation(e=identity)
+class substitution_in_unit_lower_triangle:
+    def before(a, e, y):
+        return jax.scipy.linalg.solve_triangular(
+            jnp.tril(a, -1) + e, y, lower=True, unit_diagonal=True
+        )
+    def after(a, e, y):
+        return jax.scipy.linalg.solve_triangular(a, y, lower=True, unit_diagonal=True)
+
+
+@equation(e=identity)
+class substitution_in_unit_upper_triangle:
+    def before(a, e, y):
+        return jax.scipy.linalg.solve_triangular(jnp.triu(a, 1) + e, y, unit_diagonal=True)
+    def after(a, e, y):      return jax.scipy.linalg.solve_triangular(a, y, unit_diagonal=True)
+
+
+@equation
+class diagonal_of_lower_triangle:
+    def before(a):           return jnp.diagonal(jnp.tril(a))
+    def after(a):            return jnp.diagonal(a)
+
+
+@equation
+class diagonal_of_upper_triangle:
+    def before(a):           return jnp.diagonal(jnp.triu(a))
+    def after(a):            return jnp.diagonal(a)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import jax.numpy as jnp
+import jax.scipy.linalg
 
 from invcompiler.ir.build import literal
 from invcompiler.ir.nodes import Const, Tree, Var
@@ -125,6 +127,58 @@ def _diag(call: Call, context: Calls) -> Triangle | None:
     return Triangle(True, True, vector if isinstance(vector, Var) else Diagonal.ANYTHING)
 
 
+@_of(operator.getitem)
+def _factor(call: Call, context: Calls) -> Triangle | None:
+    """The factors of `qr` and of `lu` of one square matrix."""
+    made, index = context.call(call.arguments["a"]), _whole_number(call.arguments["index"])
+    if made is None or index is None or not _is_square(_first(made), context):
+        return None
+    if is_qr(made) and index == 1:
+        return Triangle(False, True)
+    if is_lu(made) and index in (1, 2):
+        return Triangle(index == 1, index == 2, Diagonal.ONES if index == 1 else Diagonal.ANYTHING)
+    return None
+
+
+def is_qr(call: Call) -> bool:
+    return call.fn is jnp.linalg.qr and call.arguments["mode"] == Const("reduced")
+
+
+def is_lu(call: Call) -> bool:
+    return call.fn is jax.scipy.linalg.lu and call.arguments["permute_l"] == Const(False)
+
+
+def _is_square(tree: Tree, context: Calls) -> bool:
+    shape = context.shape(tree)
+    return shape is not None and len(shape) == 2 and shape[0] == shape[1]
+
+
+def is_square(tree: Tree, context: Any) -> bool:
+    """Whether a value is known to be one square matrix."""
+    return _is_square(tree, context)
+
+
+# ---- orthogonal ones -------------------------------------------------------------------------------
+
+
+def is_orthogonal(tree: Tree, context: Any) -> bool:
+    """Whether a real matrix, which is square, is orthogonal by the way in which it is computed."""
+    call = context.call(tree)
+    if call is None:
+        return False
+    if call.fn is jnp.transpose and call.arguments["axes"] == NONE:
+        return is_orthogonal(_first(call), context)
+    if call.fn is jnp.matrix_transpose:
+        return is_orthogonal(_first(call), context)
+    if call.fn is not operator.getitem or call.arguments["index"] != Const(0):
+        return False
+    made = context.call(call.arguments["a"])
+    if made is None or not (is_qr(made) or is_lu(made)):
+        return False
+    shape = context.shape(_first(made))
+    return shape is None or len(shape) < 2 or shape[-1] == shape[-2]
+
+
 # ---- combinations ----------------------------------------------------------------------------------
 
 
@@ -181,4 +235,4 @@ def _product(call: Call, context: Calls) -> Triangle | None:
     return both.with_diagonal(Diagonal.ONES if units else Diagonal.ANYTHING)
 
 
-__all__ = ["Diagonal", "Triangle", "triangle"]
+__all__ = ["Diagonal", "Triangle", "is_orthogonal", "is_square", "triangle"]

@@ -89,6 +89,27 @@ STRUCTURAL = {
     "log_det_of_unit_upper": {"a": (UNIT.T,)},
     "log_det_of_lower": {"a": (LOWER, -LOWER)},
     "log_det_of_upper": {"a": (LOWER.T,)},
+    "solve_of_product": {"a": (LOWER,), "b": (UNIT,), "y": (RIGHT, RIGHT[:, 0])},
+    "log_det_of_product": {"a": (LOWER,), "b": (UNIT,)},
+    "transposed_product": {"a": (LOWER,), "b": (UNIT,)},
+    "solve_of_orthogonal": {"q": (np.linalg.qr(LOWER)[0],), "y": (RIGHT, RIGHT[:, 0])},
+    "log_det_of_orthogonal": {"q": (np.linalg.qr(LOWER)[0],)},
+    "solve_of_kronecker_product": {"a": (LOWER,), "b": (UNIT,), "y": (np.kron(LOWER[0], UNIT[1]),)},
+    "log_det_of_kronecker_product": {"a": (LOWER,), "b": (UNIT,)},
+    "substitution_in_lower_triangle": {"a": (LOWER + UNIT.T,), "y": (RIGHT, RIGHT[:, 0])},
+    "substitution_in_upper_triangle": {"a": (LOWER.T + UNIT,), "y": (RIGHT, RIGHT[:, 0])},
+    "substitution_in_unit_lower_triangle": {
+        "a": (LOWER + UNIT.T,),
+        "e": (np.eye(len(LOWER)),),
+        "y": (RIGHT, RIGHT[:, 0]),
+    },
+    "substitution_in_unit_upper_triangle": {
+        "a": (LOWER + UNIT.T,),
+        "e": (np.eye(len(LOWER)),),
+        "y": (RIGHT, RIGHT[:, 0]),
+    },
+    "diagonal_of_lower_triangle": {"a": (LOWER + UNIT.T,)},
+    "diagonal_of_upper_triangle": {"a": (LOWER + UNIT.T,)},
     "conj_of_conj": {},
 }
 

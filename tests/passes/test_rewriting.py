@@ -29,10 +29,14 @@ from tests.passes.operands import (
 )
 from tests.work import work
 
-# What is triangular shows only where shapes are known: those equations are tried on values (`test_equations.py`).
+# What is triangular, square or orthogonal shows only where shapes are known: those equations are tried on values (`test_equations.py`).
 TRIANGULAR = {
     equations.lower_triangular,
     equations.upper_triangular,
+    equations.square,
+    equations.orthogonal,
+    equations.vector,
+    equations.identity,
     equations.unit_lower,
     equations.unit_upper,
 }

@@ -90,6 +90,6 @@ def _inv(a, overwrite_a=NONE, check_finite=NONE):
     return {"a": a}
 
 
-declare_all(jax.scipy.linalg, "solve solve_triangular cho_solve lu_solve expm")
+declare_all(jax.scipy.linalg, "solve solve_triangular cho_solve lu_solve expm lu")
 declare_all(jnp.fft, "fft ifft fft2 ifft2 fftn ifftn rfft irfft fftshift ifftshift")
 declare_all(jnp, "vdot vecdot kron outer convolve cross triu tril eye identity diag")
