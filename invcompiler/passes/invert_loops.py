@@ -31,6 +31,7 @@ from invcompiler.ir.nodes import (
 )
 from invcompiler.ir.walk import free_vars, item_count, map_iter, operands
 from invcompiler.passes.dead_code import live_block
+from invcompiler.passes.log_det import typed
 from invcompiler.passes.ops import call, getitem, ref, tuple_of
 from invcompiler.schedule.parts import Parts, parts_of
 from invcompiler.schedule.plan import InvertBranch, InvertLoop
@@ -509,7 +510,8 @@ def branch(emitter: Emitter, step: InvertBranch) -> None:
         inner.run(plan)
         inners.append(inner)
         results.append([inner.value(var) for var in step.solved])
-        ildjs.append(inner.log_det.total(inner) if emitter.ildj else None)
+        ildj = inner.log_det.total(inner) if emitter.ildj else None
+        ildjs.append(None if ildj is None else typed(inner, ildj, step.solved[0]))
     if all(ildj is None or ildj == Const(0.0) for ildj in ildjs):
         ildjs = [None] * len(ildjs)
     outs = [Var(var.name) for var in step.solved]

@@ -150,16 +150,21 @@ class LogDet:
             zeros = call(builder, jnp.zeros, lead, dtype=dtype)
             emitter.wish(zeros, self.name)
             return zeros
-        dtype = emitter.facts.dtype(unknown)
-        usual = jnp.result_type(float)  # what constants such as `jnp.log(2)` have
-        if dtype is None or isinstance(total, Const) or dtype == usual or dtype.kind != "f":
-            if dtype is None or dtype.name != "bfloat16":
-                return total
-        return call(builder, jnp.asarray, total, dtype_ref(dtype))
+        return typed(emitter, total, unknown)
 
     @property
     def name(self) -> str:
         return "fldj" if self.forward else "ildj"
+
+
+def typed(emitter: Emitter, total: Tree, unknown: Var) -> Tree:
+    """Return a log-det in the precision of the unknown, where that is not the one which constants have."""
+    dtype = emitter.facts.dtype(unknown)
+    usual = jnp.result_type(float)  # what constants such as `jnp.log(2)` have
+    if dtype is None or isinstance(total, Const) or dtype == usual or dtype.kind != "f":
+        if dtype is None or dtype.name != "bfloat16":
+            return total
+    return call(emitter.builder, jnp.asarray, total, dtype_ref(dtype))
 
 
 def _no_log_det(emitter: Emitter, step: Isolate) -> DegreesOfFreedomError:

@@ -114,9 +114,16 @@ class matrix_dot_matrix:
 
 @linear(jnp.matmul, argument="b", core=None)
 class matrix_times:                                    # a vector or columns: the rank is not known yet
-    condition = every(is_square("a"), rank_is("a", 2))
+    condition = every(is_square("a"), rank_known("a", 2))
     def inverse(y, a):          return jnp.linalg.solve(a, y)
     def log_det(a, b):          return b.size // a.shape[0] * jnp.linalg.slogdet(a)[1]
+
+@linear(jnp.matmul, argument="b", core=None)
+class matrices_times:                                  # perhaps a stack of matrices
+    condition = is_square("a")
+    def inverse(y, a):          return jnp.linalg.solve(a, y)
+    def log_det(a, b):
+        return b.size * a.shape[-1] // a.size * jnp.sum(jnp.linalg.slogdet(a)[1])
 
 @linear(jnp.dot, argument="b", core=None)
 class matrix_dot:

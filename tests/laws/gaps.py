@@ -19,11 +19,13 @@ BATCH = "refused to be safe: the step is not seen to keep examples apart"
 UNSETTLED: dict[str, dict[str, str]] = {
     "calls.calls_a_method": {"standalone": ALONE},
     "calls.partial_of_array": {"standalone": ALONE},
+    "calls.partial_of_library_function": {"standalone": ALONE},
     "closures.cell_of_functions": {"standalone": ALONE},
     "containers.jitted_sees_a_sorted_dict": {"standalone": ALONE},
     "domains.assumed_interval": {"standalone": ALONE},
     "dtypes.brain_precision": {"standalone": ALONE},
     "dtypes.conjugate": {"standalone": ALONE},
+    "dtypes.half_precision": {"standalone": ALONE},
     "dtypes.odd_multiplier": {"standalone": ALONE},
     "dtypes.widened": {"standalone": ALONE},
     "flows.ordered": {"standalone": ALONE},

@@ -76,7 +76,7 @@ def coupling_with_bounded_scale(x, params):
     return jnp.concatenate((a, b), axis=-1)
 
 
-@program(X, jnp.array([1.0, 0.0, 1.0, 0.0]))
+@program(X, jnp.array([1.0, 0.0, 1.0, 0.0]), no_gradient="its mask is 0 or 1, and nothing between")
 def masked_additive(x, mask):
     return x + (1 - mask) * jnp.sin(mask * x)
 
