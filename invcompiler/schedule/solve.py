@@ -25,6 +25,7 @@ from invcompiler.schedule import (
     bits,
     blocked,
     calls,
+    deductions,
     isolate,
     loops,
     low_rank,
@@ -57,7 +58,7 @@ from invcompiler.schedule.plan import (
     Step,
     Wrapped,
 )
-from invcompiler.schedule.regions import Agreement, Masked, Piece, View
+from invcompiler.schedule.regions import Agreement, Band, Masked, Piece, View
 
 
 def solve(block: Block, given: Iterable[Var], targets: Iterable[Var], context: Context) -> Plan:
@@ -126,7 +127,14 @@ class Solver:
             self.settle()
             if all(target in self.known for target in targets):
                 return
-            if not (self.collect() or self.split() or self.poll() or self.ask() or self.iterate()):
+            if not (
+                self.collect()
+                or self.deduce()
+                or self.split()
+                or self.poll()
+                or self.ask()
+                or self.iterate()
+            ):
                 return
 
     def settle(self) -> None:
@@ -162,7 +170,9 @@ class Solver:
         for view in self.graph.views_of_whole.get(var, ()):
             self.read(view, None)
         for view in self.graph.views_of_part.get(var, ()):
-            self.add_piece(view.whole, Piece(view.region, var, not isinstance(view.region, Masked)))
+            self.add_piece(
+                view.whole, Piece(view.region, var, not isinstance(view.region, Masked | Band))
+            )
         for relation in self.graph.awaiting.get(var, ()):
             self.retry(relation)
         for agreement in self.graph.agreements.get(var, ()):
@@ -332,6 +342,18 @@ class Solver:
             self.used.add(step.equation)
         self.take(step)
         return True
+
+    def deduce(self) -> bool:
+        """Compute a value by a formula of several equations, or from a part of it that is known; say whether there was one."""
+        for equation in self.graph.equations:
+            step = deductions.deduce(self, equation) if isinstance(equation, Apply) else None
+            if step is not None:
+                self.take(step)
+                if step.of is not None and isinstance(step.of.whole, Var):
+                    assert step.of.region is not None
+                    self.add_piece(step.of.whole, Piece(step.of.region, step.solved))
+                return True
+        return False
 
     def iterate(self) -> bool:
         """Solve the part of the program that is in the way by iteration, if that was asked for; say whether there is one."""

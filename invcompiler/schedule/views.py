@@ -20,17 +20,21 @@ from invcompiler.ir.nodes import (
     Const,
     Display,
     Equation,
-    Method,
     Ref,
     Slice,
     Tree,
     Var,
 )
 from invcompiler.ir.walk import free_vars, leaves, operands
+from invcompiler.rules.canonical import Call
+from invcompiler.schedule import bands, updates
 from invcompiler.schedule.context import Context
+from invcompiler.schedule.copies import of_copy
 from invcompiler.schedule.positions import END, plus, terms_of
 from invcompiler.schedule.regions import (
     Agreement,
+    Band,
+    Diagonal,
     Elements,
     Except,
     Item,
@@ -123,22 +127,11 @@ class Graph:
         return equation.fn.value is operator.getitem and self._is_at(equation.args[0])
 
     def _is_at(self, tree: Tree) -> bool:
-        made = self.all_defining.get(tree) if isinstance(tree, Var) else None
-        return made is not None and _is_getattr(made, "at")
+        return updates.is_at(self.all_defining.get(tree) if isinstance(tree, Var) else None)
 
     def at_parts(self, equation: Equation) -> tuple[str, Tree, Tree, tuple[Tree, ...]] | None:
         """Return method, base, index and arguments of `base.at[index].method(*arguments)`."""
-        if not isinstance(equation, Apply) or not isinstance(equation.fn, Method):
-            return None
-        link = equation.args[0]
-        picked = self.all_defining.get(link) if isinstance(link, Var) else None
-        if not isinstance(picked, Apply) or not _is(picked, operator.getitem):
-            return None
-        base = picked.args[0]
-        made = self.all_defining.get(base) if isinstance(base, Var) else None
-        if not isinstance(made, Apply) or not _is_getattr(made, "at"):
-            return None
-        return equation.fn.name, made.args[0], picked.args[1], equation.args[1:]
+        return updates.at_parts(equation, self.all_defining)
 
     def _operands(self, equation: Equation) -> tuple[Var, ...]:
         parts = self.at_parts(equation)
@@ -152,12 +145,6 @@ class Graph:
 
 def _is(equation: Equation | None, fn: Any) -> bool:
     return isinstance(equation, Apply) and isinstance(equation.fn, Ref) and equation.fn.value is fn
-
-
-def _is_getattr(equation: Equation, name: str) -> bool:
-    return (
-        isinstance(equation, Apply) and _is(equation, getattr) and equation.args[1] == Const(name)
-    )
 
 
 def is_shape_query(equation: Equation) -> bool:
@@ -254,6 +241,10 @@ def _of_call(equation: Apply, graph: Graph) -> Iterable[View | Agreement]:
     given = call.arguments
     if call.fn in (jnp.concatenate, lax.concatenate, jnp.stack):
         yield from _of_concatenation(equation, call.fn, given, graph)
+    elif call.fn is jnp.append:
+        yield from _of_appending(equation, call, graph)
+    elif call.fn in (jnp.pad, jnp.tile, jnp.repeat, jnp.broadcast_to):
+        yield from of_copy(equation, call, graph.context)
     elif call.fn in (jnp.hstack, jnp.vstack, jnp.dstack, jnp.column_stack):
         yield from _of_stacking(equation, call.fn, given, graph)
     elif call.fn is jnp.take and isinstance(given.get("a"), Var):
@@ -261,11 +252,21 @@ def _of_call(equation: Apply, graph: Graph) -> Iterable[View | Agreement]:
         if isinstance(axis, Const) and isinstance(axis.value, int):
             yield View(equation.out, given["a"], Permuted(axis.value, given["indices"], True))
     elif call.fn is jnp.where and given.get("x") is not None:
-        yield from _of_where(equation, given)
+        yield from _of_where(equation, given, graph)
     elif call.fn is jnp.multiply:
         yield from _of_masked_product(equation, given, graph)
+        yield from _of_diagonal_product(equation, given, graph)
     elif call.fn is jnp.add:
         yield from _of_masked_sum(equation, given, graph)
+        yield from _of_banded_sum(equation, given, graph)
+    elif call.fn is jnp.subtract:
+        yield from _of_banded_difference(equation, given, graph)
+    elif call.fn in (jnp.tril, jnp.triu):
+        yield from _of_triangle(equation, call, graph)
+    elif call.fn in (jnp.diag, jnp.diagonal):
+        yield from _of_diagonal(equation, call, graph)
+    elif call.fn is jnp.fill_diagonal:
+        yield from _of_filled_diagonal(equation, given, graph)
     elif call.fn is lax.complex:
         for key, part in zip(("real", "imag"), given.values(), strict=False):
             if isinstance(part, Var):
@@ -283,9 +284,21 @@ def _of_concatenation(equation: Apply, fn: Any, given: dict, graph: Graph) -> It
         return
     stacked = fn is jnp.stack
     sizes = [1 if stacked else graph.context.dim(item, axis.value) for item in arrays.items]
-    for item, start, stop in zip(arrays.items, *_boundaries(sizes), strict=True):
+    for item, start, stop in zip(arrays.items, *boundaries(sizes), strict=True):
         if isinstance(item, Var) and start is not None and stop is not None:
             yield View(item, equation.out, Span1(axis.value, start, stop, squeezed=stacked))
+
+
+def _of_appending(equation: Apply, call: Call, graph: Graph) -> Iterable[View]:
+    """`jnp.append` of a vector is a concatenation with a vector or a number."""
+    found = graph.context.concatenated(call)
+    if found is None:
+        return
+    sizes = [graph.context.item_dim(item, 0) for item in found[0]]
+    for item, start, stop in zip(found[0], *boundaries(sizes), strict=True):
+        if isinstance(item, Var) and start is not None and stop is not None:
+            squeezed = graph.context.facts.rank(item) == 0
+            yield View(item, equation.out, Span1(0, start, stop, squeezed=squeezed))
 
 
 def _of_stacking(equation: Apply, fn: Any, given: dict, graph: Graph) -> Iterable[View]:
@@ -310,7 +323,7 @@ def _of_stacking(equation: Apply, fn: Any, given: dict, graph: Graph) -> Iterabl
         )
 
 
-def _boundaries(sizes: list[Any]) -> tuple[list[Any], list[Any]]:
+def boundaries(sizes: list[Any]) -> tuple[list[Any], list[Any]]:
     """Return where each part starts and stops; parts behind the one of unknown size count from the end."""
     starts: list[Any] = [0]
     for size in sizes[:-1]:
@@ -320,6 +333,11 @@ def _boundaries(sizes: list[Any]) -> tuple[list[Any], list[Any]]:
         stops.append(None if size is None or stops[-1] is None else plus(stops[-1], size, -1))
     stops.reverse()
     if None not in sizes:
+        for i in range(
+            1, len(sizes)
+        ):  # what is behind has a length that is a number: the end tells where that starts
+            if not isinstance(starts[i], int) and all(isinstance(n, int) for n in sizes[i:]):
+                starts[i] = stops[i - 1]
         return starts, [*starts[1:], END]
     for i in range(len(sizes)):
         if starts[i] is None and stops[i - 1] is not None and i:
@@ -329,9 +347,9 @@ def _boundaries(sizes: list[Any]) -> tuple[list[Any], list[Any]]:
     return starts, stops
 
 
-def _of_where(equation: Apply, given: dict[str, Tree]) -> Iterable[View | Agreement]:
-    mask = given["condition"]
-    sides = ((given["x"], True), (given["y"], False))
+def _of_where(equation: Apply, given: dict[str, Tree], graph: Graph) -> Iterable[View | Agreement]:
+    mask, holds = _plain(given["condition"], graph)
+    sides = ((given["x"], holds), (given["y"], not holds))
     for (branch, inside), (other, _) in (sides, sides[::-1]):
         if not isinstance(branch, Var) or branch in tuple(leaves(mask)):
             continue
@@ -339,6 +357,11 @@ def _of_where(equation: Apply, given: dict[str, Tree]) -> Iterable[View | Agreem
             yield View(equation.out, branch, Masked(mask, inside))
         else:
             yield Agreement(equation.out, branch, Masked(mask, inside))
+
+
+def _plain(mask: Tree, graph: Graph) -> tuple[Tree, bool]:
+    """Return a mask, and whether it is that or its negation that a condition is."""
+    return graph.context.mask(mask) or (mask, True)
 
 
 def _is_zero(tree: Tree) -> bool:
@@ -363,13 +386,94 @@ def _of_masked_sum(equation: Apply, given: dict, graph: Graph) -> Iterable[Agree
             yield Agreement(equation.out, rest, Masked(mask.mask, not mask.inside))
 
 
+def _of_triangle(equation: Apply, call: Call, graph: Graph) -> Iterable[View]:
+    whole, kept = next(iter(call.arguments.values())), bands.triangle_of(call, graph.context)
+    if isinstance(whole, Var) and kept is not None:
+        yield View(equation.out, whole, kept)
+
+
+def _of_diagonal(equation: Apply, call: Call, graph: Graph) -> Iterable[View]:
+    """`diag` takes the diagonal of a matrix, and makes a matrix of a vector; `diagonal` takes that of the last two axes."""
+    operand = next(iter(call.arguments.values()))
+    rank = graph.context.facts.rank(operand)
+    k = graph.context.static_int(call.arguments["k" if call.fn is jnp.diag else "offset"])
+    if not isinstance(operand, Var) or rank is None or k is None:
+        return
+    if call.fn is jnp.diag and rank == 1:
+        yield View(operand, equation.out, Diagonal(k))
+    elif _are_last_two(call, rank, graph):
+        yield View(equation.out, operand, Diagonal(k))
+
+
+def _are_last_two(call: Call, rank: int, graph: Graph) -> bool:
+    if call.fn is jnp.diag:
+        return rank == 2
+    axes = [graph.context.static_int(call.arguments[name]) for name in ("axis1", "axis2")]
+    if rank < 2 or None in axes:
+        return False
+    return [axis % rank for axis in axes if axis is not None] == [rank - 2, rank - 1]
+
+
+def _of_filled_diagonal(equation: Apply, given: dict, graph: Graph) -> Iterable[View | Agreement]:
+    base, value, wraps = given["a"], given["val"], given["wrap"]
+    context = graph.context
+    if not isinstance(base, Var) or wraps != Const(False) or context.facts.rank(base) != 2:
+        return
+    for band in bands.complement(Band(0, 0)):
+        yield Agreement(equation.out, base, band)
+    if isinstance(value, Var) and context.facts.rank(value) == 1:
+        yield View(value, equation.out, Diagonal(0))
+
+
+def _of_diagonal_product(equation: Apply, given: dict, graph: Graph) -> Iterable[View]:
+    """The diagonal of `jnp.eye(n) * d` is d, also if d is a column."""
+    context = graph.context
+    for one, factor in _both_ways(given):
+        made = graph.all_defining.get(one) if isinstance(one, Var) else None
+        call = context.call(made) if isinstance(made, Apply) else None
+        if call is None or call.fn not in (jnp.eye, jnp.identity):
+            continue
+        column = context.as_column(factor)
+        vector = factor if column is None else column
+        if not isinstance(vector, Var) or context.facts.dim(vector, -1) != context.facts.dim(
+            one, -1
+        ):
+            continue
+        if column is not None or context.facts.rank(vector) == 1:
+            if bands.support(one, context) == Band(0, 0):
+                yield View(vector, equation.out, Diagonal(0))
+
+
+def _of_banded_sum(equation: Apply, given: dict, graph: Graph) -> Iterable[Agreement]:
+    """Where one matrix is zero, the sum is the other one."""
+    context = graph.context
+    for term, rest in _both_ways(given):
+        if isinstance(rest, Var) and context.facts.same_shape(rest, equation.out) is not False:
+            for band in bands.complement(bands.support(term, context)):
+                yield Agreement(equation.out, rest, band)
+
+
+def _of_banded_difference(equation: Apply, given: dict, graph: Graph) -> Iterable[Agreement]:
+    """Where what is subtracted is zero, the difference is the other one."""
+    one, other = tuple(given.values())[:2]
+    if isinstance(one, Var) and graph.context.facts.same_shape(one, equation.out) is not False:
+        for band in bands.complement(bands.support(other, graph.context)):
+            yield Agreement(equation.out, one, band)
+
+
+def _both_ways(given: dict) -> tuple[tuple[Tree, Tree], tuple[Tree, Tree]]:
+    one, other = tuple(given.values())[:2]
+    return (one, other), (other, one)
+
+
 def support(term: Tree, graph: Graph) -> Masked | None:
     """Return the mask outside of which `term` is zero, if it is a product with a mask."""
     made = graph.all_defining.get(term) if isinstance(term, Var) else None
     call = graph.context.call(made) if isinstance(made, Apply) else None
     if call is not None and call.fn is jnp.where:
         zero = [_is_zero(call.arguments[name]) for name in ("x", "y")]
-        return Masked(call.arguments["condition"], zero[1]) if any(zero) else None
+        mask, holds = _plain(call.arguments["condition"], graph)
+        return Masked(mask, zero[1] is holds) if any(zero) else None
     if call is None or call.fn is not jnp.multiply:
         return None
     for factor in call.arguments.values():
