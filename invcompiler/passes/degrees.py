@@ -6,7 +6,7 @@ A value that the plan does not use is redundant: `(x, exp(x))` has more outputs 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import jax.numpy as jnp
 
@@ -22,8 +22,12 @@ from invcompiler.schedule.plan import (
     CallInverse,
     Deduce,
     Forward,
+    InvertBranch,
+    InvertLoop,
     Isolate,
     Join,
+    Pieces,
+    Plan,
     Read,
     ShapeQuery,
     Step,
@@ -76,26 +80,51 @@ def _check_steps(plan: FunctionPlan) -> None:
     Triangular matrices have zeros, which elementwise steps leave out; a symmetric matrix has each number twice, which is allowed for where
     it is what is recovered. A normalised value has one number too many if it is not completed from the others.
     """
-    live = live_steps(plan.plan)
+    _check_plan(plan, plan.plan, plan.unknown)
+
+
+def _check_plan(owner: FunctionPlan, plan: Plan, unknown: Sequence[Var]) -> None:
+    live = live_steps(plan)
     completed = {step.of.whole for step in live if isinstance(step, Deduce) and step.of is not None}
     for step in live:
         if isinstance(step, Deduce) and step.spare is not None and step.spare not in completed:
             raise _with_hint(
-                _redundant(plan, step.spare, "one of these numbers follows from the others"),
+                _redundant(owner, step.spare, "one of these numbers follows from the others"),
                 "`inv.inverse` works; for a log-det, return all numbers but one: `y[..., :-1]`",
             )
+        for inner in _inner_plans(step):
+            _check_plan(owner, inner, ())
         if isinstance(step, _PLAIN) or _is_by_element(step):
             continue
         for var in step.solves:
-            if support(var, plan.context) != FULL:
+            if support(var, owner.context) != FULL:
                 raise _constrained(
-                    plan, step, "this triangular matrix has zeros, which are not free"
+                    owner, step, "this triangular matrix has zeros, which are not free"
                 )
-        if isinstance(step, Isolate) and step.rule.fn is jnp.linalg.cholesky:
-            if step.solved not in plan.unknown:
-                raise _constrained(plan, step, "a symmetric matrix has each number twice")
-        if isinstance(step, CallInverse) and _holds_symmetric(step):
-            raise _constrained(plan, step, "a symmetric matrix has each number twice")
+        if _takes_factor(step) and not set(step.solves) <= set(unknown):
+            raise _constrained(owner, step, "a symmetric matrix has each number twice")
+
+
+def _inner_plans(step: Step) -> Sequence[Plan]:
+    match step:
+        case InvertLoop(plan=plan):
+            return (plan,)
+        case InvertBranch(plans=plans):
+            return plans
+        case Pieces(ways=ways):
+            return [way.plan for way in ways]
+        case _:
+            return ()
+
+
+def _takes_factor(step: Step) -> bool:
+    """Whether a step recovers a symmetric matrix from its Cholesky factor, itself or in a callee."""
+    if isinstance(step, Isolate):
+        return step.rule.fn is jnp.linalg.cholesky
+    if not isinstance(step, CallInverse):
+        return False
+    inner = step.entered.solve(step.unknown, step.selection)
+    return isinstance(inner, FunctionPlan) and any(map(_takes_factor, inner.plan.steps))
 
 
 def _with_hint(error: DegreesOfFreedomError, hint: str) -> DegreesOfFreedomError:
@@ -108,17 +137,6 @@ _PLAIN = (Forward, ShapeQuery, Read, Join, Deduce)
 
 def _is_by_element(step: Step) -> bool:
     return isinstance(step, Isolate) and step.rule.kind in (Kind.ELEMENTWISE, Kind.STRUCTURAL)
-
-
-def _holds_symmetric(step: CallInverse) -> bool:
-    """Whether a callee takes the Cholesky factor of what is unknown there."""
-    inner = step.entered.solve(step.unknown, step.selection)
-    steps = inner.plan.steps if isinstance(inner, FunctionPlan) else ()
-    return any(
-        (isinstance(s, Isolate) and s.rule.fn is jnp.linalg.cholesky)
-        or (isinstance(s, CallInverse) and _holds_symmetric(s))
-        for s in steps
-    )
 
 
 def _constrained(plan: FunctionPlan, step: Step, why: str) -> DegreesOfFreedomError:

@@ -168,8 +168,13 @@ def _zeros(call: Call, context: Context) -> Band:
 
 @_of(jnp.add, jnp.subtract)
 def _sum(call: Call, context: Context) -> Band:
-    one, other = (support(tree, context) for tree in list(call.arguments.values())[:2])
+    one, other = (spread(tree, context) for tree in list(call.arguments.values())[:2])
     return hull(one, other)
+
+
+def spread(tree: Tree, context: Context) -> Band:
+    """Return the support of an operand, if it is a matrix that does not broadcast."""
+    return support(tree, context) if _is_matrix(tree, context) else FULL
 
 
 @_of(jnp.multiply)
@@ -189,7 +194,7 @@ def _choice(call: Call, context: Context) -> Band:
     for name, inside in (("x", mask.astype(bool)), ("y", ~mask.astype(bool))):
         tree = call.arguments[name]
         zero = isinstance(tree, Const) and tree.value in (0, 0.0)
-        side = NOWHERE if zero else support(tree, context)
+        side = NOWHERE if zero else spread(tree, context)
         found = hull(found, meet(side, _extent(inside)))
     return found
 
@@ -240,6 +245,11 @@ def _is_matrix(tree: Tree, context: Context) -> bool:
     return rank is not None and rank >= 2 and not _broadcasts(tree, context)
 
 
+def _is_square(tree: Tree, context: Context) -> bool:
+    shape = context.facts.shape(tree)
+    return shape is not None and len(shape) >= 2 and shape[-1] == shape[-2]
+
+
 def _broadcasts(tree: Tree, context: Context) -> bool:
     shape = context.facts.shape(tree)
     return shape is not None and 1 in shape[-2:]
@@ -267,6 +277,8 @@ def cover(whole: Var, pieces: Iterable[Piece], context: Context) -> tuple[Piece,
         band, piece = max(fitting, key=lambda found: _above(found[0]))
         if isinstance(piece.region, Band):
             piece = Piece(_band(reached, min(_above(band), end)), piece.source, piece.compact)
+        if isinstance(piece.region, Diagonal) and not _is_square(whole, context):
+            return None
         chosen.append(piece)
         if _above(band) == np.inf:
             break

@@ -213,7 +213,7 @@ def _is_plain(call: Call) -> bool:
     """Whether a reduction has no options but its axis; a norm is the Euclidean one."""
     options = {k: v for k, v in call.arguments.items() if k not in ("axis", "keepdims", "dtype")}
     rest = list(options.items())[1:]
-    plain = (Const(None), Const(False), Const(2), Const(1.0))
+    plain = (Const(None), Const(False), Const(2))
     return all(value in plain and (value != Const(2) or name == "ord") for name, value in rest)
 
 
@@ -400,11 +400,19 @@ def _share(solver: Solver, equation: Apply) -> Deduce | None:
     if sum_ is None or not sum_.constants:
         return None
     exponent = _exponent(solver, operand) if call.fn is jnp.divide else None
-    if exponent is not None:
+    if exponent is not None and _is_positive(solver, sum_):
         return _share_step(solver, equation, simplices.exp_share_undone, exponent, sum_)
     by_quotient = call.fn is jnp.divide
     formula = simplices.share_undone if by_quotient else simplices.log_share_undone
     return _share_step(solver, equation, formula, operand, sum_)
+
+
+def _is_positive(solver: Solver, sum_: SumWith) -> bool:
+    """Whether the known terms of a sum are positive: then shares of exponentials are, and have logarithms."""
+    return all(
+        c > 0 if isinstance(c, int | float) else solver.context.interval(c).is_positive
+        for c in sum_.constants
+    )
 
 
 def _share_step(

@@ -449,7 +449,7 @@ def _of_banded_sum(equation: Apply, given: dict, graph: Graph) -> Iterable[Agree
     context = graph.context
     for term, rest in _both_ways(given):
         if isinstance(rest, Var) and context.facts.same_shape(rest, equation.out) is not False:
-            for band in bands.complement(bands.support(term, context)):
+            for band in bands.complement(bands.spread(term, context)):
                 yield Agreement(equation.out, rest, band)
 
 
@@ -457,7 +457,7 @@ def _of_banded_difference(equation: Apply, given: dict, graph: Graph) -> Iterabl
     """Where what is subtracted is zero, the difference is the other one."""
     one, other = tuple(given.values())[:2]
     if isinstance(one, Var) and graph.context.facts.same_shape(one, equation.out) is not False:
-        for band in bands.complement(bands.support(other, graph.context)):
+        for band in bands.complement(bands.spread(other, graph.context)):
             yield Agreement(equation.out, one, band)
 
 
