@@ -234,10 +234,21 @@ def within_band(emitter: Emitter, matrix: Tree, band: Band) -> Tree:
 
 def _diagonal(emitter: Emitter, matrix: Tree, region: Diagonal, like: Var) -> Tree:
     offset = [Const(region.k)] if region.k else []
+    if not region.k:
+        matrix = _with_that_diagonal(emitter, matrix)
     if emitter.facts.rank(like) == 2:
         return call(emitter.builder, jnp.diag, matrix, *offset)
     axes = {"axis1": Const(-2), "axis2": Const(-1)}
     return call(emitter.builder, jnp.diagonal, matrix, *offset, **axes)
+
+
+def _with_that_diagonal(emitter: Emitter, matrix: Tree) -> Tree:
+    """Return a matrix with the same diagonal, of which `matrix` may be a triangle."""
+    made = emitter.builder.definition(matrix) if isinstance(matrix, Var) else None
+    triangles = (Ref(jnp.tril, "jnp.tril"), Ref(jnp.triu, "jnp.triu"))
+    if isinstance(made, Apply) and made.fn in triangles and len(made.args) == 1 and not made.kwargs:
+        return _with_that_diagonal(emitter, made.args[0])
+    return matrix
 
 
 def _banded(emitter: Emitter, step: Join, values: list[Tree]) -> Tree:
@@ -306,7 +317,10 @@ def accumulate(emitter: Emitter, step: Accumulate) -> Tree:
     if region.squeezed:
         first = call(builder, jnp.expand_dims, first, Const(region.axis))
     axis = {"axis": Const(region.axis)}
-    joined = Display(list, (first, emitter.value(step.differences)))
+    differences = emitter.value(step.differences)
+    if not step.rising:
+        differences = call(builder, operator.neg, differences)
+    joined = Display(list, (first, differences))
     whole = call(builder, jnp.concatenate, joined, **({} if region.axis == 0 else axis))
     return call(builder, jnp.cumsum, whole, **axis)
 

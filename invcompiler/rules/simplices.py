@@ -106,23 +106,26 @@ class exp_share_undone(Formula):
 # With the last piece, y_n = R_n, what is left is a sum from the end, which cancels nothing.
 class stick_undone(Formula):
     "the rule for a stick that is broken"
+    def solve(y, axis):             return y[..., :-1] / lax.cumsum(y, axis=axis, reverse=True)[..., :-1]
+    def log_term(y, axis):          return jnp.log(lax.cumsum(y, axis=axis, reverse=True)[..., :-1])
+
+class logistic_stick_undone(Formula):                  # z = sigmoid(x), and z / (1 - z) = y_k / R_{k+1}
+    "the rule for a stick that is broken at sigmoids"
+    def solve(y, axis):
+        rest = lax.cumsum(y, axis=axis, reverse=True)
+        return jnp.log(y[..., :-1]) - jnp.log(rest[..., 1:])
+    def log_term(y, axis):
+        log_rest = jnp.log(lax.cumsum(y, axis=axis, reverse=True))
+        return jnp.log(y[..., :-1]) + log_rest[..., 1:] - log_rest[..., :-1]
+
+class stick_undone_along(Formula):                     # an axis that is not the last
+    "the rule for a stick that is broken"
     def solve(y, axis):
         rest = lax.cumsum(y, axis=axis, reverse=True)
         return lax.slice_in_dim(y, 0, -1, axis=axis) / lax.slice_in_dim(rest, 0, -1, axis=axis)
     def log_term(y, axis):
         rest = lax.cumsum(y, axis=axis, reverse=True)
         return jnp.log(lax.slice_in_dim(rest, 0, -1, axis=axis))
-
-class logistic_stick_undone(Formula):                           # z = sigmoid(x), and z / (1 - z) = y_k / R_{k+1}
-    "the rule for a stick that is broken at sigmoids"
-    def solve(y, axis):
-        rest = lax.cumsum(y, axis=axis, reverse=True)
-        return (jnp.log(lax.slice_in_dim(y, 0, -1, axis=axis))
-                - jnp.log(lax.slice_in_dim(rest, 1, None, axis=axis)))
-    def log_term(y, axis):
-        log_rest = jnp.log(lax.cumsum(y, axis=axis, reverse=True))
-        return (jnp.log(lax.slice_in_dim(y, 0, -1, axis=axis))
-                + lax.slice_in_dim(log_rest, 1, None, axis=axis) - lax.slice_in_dim(log_rest, 0, -1, axis=axis))
 
 class open_stick_undone(Formula):                               # without the last piece
     "the rule for a stick that is broken, but for its last piece"

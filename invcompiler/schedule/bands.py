@@ -126,7 +126,11 @@ def _extent(inside: np.ndarray) -> Band:
     """Return the smallest band that holds all true elements of a mask."""
     rows, columns = np.nonzero(inside.reshape(-1, *inside.shape[-2:]).any(0))
     offsets = columns - rows
-    return NOWHERE if offsets.size == 0 else Band(int(offsets.min()), int(offsets.max()))
+    if offsets.size == 0:
+        return NOWHERE
+    least, most = int(offsets.min()), int(offsets.max())
+    height, width = inside.shape[-2:]
+    return Band(None if least == 1 - height else least, None if most == width - 1 else most)
 
 
 def triangle_of(call: Call, context: Context) -> Band | None:

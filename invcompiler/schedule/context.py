@@ -307,6 +307,12 @@ class Context:
             parts = given["arr"], given["values"]
             ranks = tuple(self.facts.rank(part) for part in parts)
             return (parts, 0) if ranks in ((1, 0), (1, 1), (0, 1)) else None
+        if call.fn is jnp.hstack:
+            items = next(iter(given.values()))
+            if not isinstance(items, Display):
+                return None
+            flat = {self.facts.rank(item) for item in items.items} <= {0, 1}
+            return (items.items, 0) if flat else None
         arrays, axis = given["arrays"], given["axis"]
         if not isinstance(arrays, Display) or not isinstance(axis, Const):
             return None

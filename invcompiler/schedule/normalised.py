@@ -141,7 +141,7 @@ def waits_for_shapes(solver: Solver, equation: Apply) -> bool:
     if found is None:
         return False
     made = call_of(solver, found.operand)
-    return made is not None and made.fn in (jnp.concatenate, jnp.append, jnp.pad)
+    return made is not None and made.fn in (jnp.concatenate, jnp.append, jnp.hstack, jnp.pad)
 
 
 def _root_of_squares(solver: Solver, tree: Tree, operand: Var) -> int | None:
@@ -286,7 +286,7 @@ def known_parts(solver: Solver, whole: Var, axis: int) -> Iterator[Known]:
     call = call_of(solver, whole)
     if call is not None and call.fn is jnp.pad:
         yield from _of_padding(solver, call, whole, axis)
-    if call is not None and call.fn in (jnp.concatenate, jnp.append):
+    if call is not None and call.fn in (jnp.concatenate, jnp.append, jnp.hstack):
         yield from _of_concatenation(solver, call, whole, axis)
     for piece in solver.pieces.get(whole, ()):
         region = piece.region
@@ -504,7 +504,11 @@ def _of_joined(solver: Solver, tree: Tree, operand: Var, axis: int, applied: Any
         if any(w != (0, 0) for i, w in enumerate(along) if i != axis % rank):
             return None
         return SumWith(axis, (sum(along[axis % rank]) * _applied(applied, value),))
-    items = solver.context.concatenated(call) if call.fn in (jnp.concatenate, jnp.append) else None
+    items = (
+        solver.context.concatenated(call)
+        if call.fn in (jnp.concatenate, jnp.append, jnp.hstack)
+        else None
+    )
     if items is None or not same_axis(solver, tree, items[1], axis):
         return None
     if [item for item in items[0] if item is operand] != [operand]:

@@ -113,12 +113,13 @@ class Join:
 
 @dataclass(frozen=True, eq=False)
 class Accumulate:
-    """Put a whole together from its first element along an axis and its differences (`jnp.diff`)."""
+    """Put a whole together from its first element along an axis and its differences (`jnp.diff`), or (not `rising`) minus these."""
 
     whole: Var
     first: Piece
     differences: Var
     axis: int
+    rising: bool = True
 
     @property
     def solves(self) -> tuple[Var, ...]:

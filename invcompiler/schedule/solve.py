@@ -240,10 +240,10 @@ class Solver:
         """Recover a whole from its first element and its differences."""
         if whole in self.known:
             return
-        for differences, axis in self.graph.differences.get(whole, ()):
+        for differences, axis, rising in self.graph.differences.get(whole, ()):
             for piece in self.pieces.get(whole, ()):
                 if differences in self.known and self.context.is_first(piece, axis, whole):
-                    self.take(Accumulate(whole, piece, differences, axis))
+                    self.take(Accumulate(whole, piece, differences, axis, rising))
                     return
 
     def retry_call(self, whole: Var) -> None:

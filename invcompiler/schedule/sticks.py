@@ -65,7 +65,7 @@ def waits_for_shapes(solver: Solver, equation: Apply) -> bool:
     return shifted and any(c is not None and c.fn in products for c in made)
 
 
-_JOINS = (jnp.concatenate, jnp.append, jnp.pad)
+_JOINS = (jnp.concatenate, jnp.append, jnp.hstack, jnp.pad)
 
 
 def _formula(solver: Solver, stick: Stick) -> tuple[type[Formula], Var]:
@@ -73,11 +73,15 @@ def _formula(solver: Solver, stick: Stick) -> tuple[type[Formula], Var]:
         if stick.with_diagonal is not None:
             return simplices.unit_rows_undone, stick.with_diagonal
         return simplices.signed_stick_undone, stick.shares
+    rank = solver.context.facts.rank(stick.shares)
+    if stick.whole and (rank is None or stick.axis != rank - 1):
+        return simplices.stick_undone_along, stick.shares
     made = call_of(solver, stick.shares)
-    if made is not None and made.fn is jax.nn.sigmoid and isinstance(_first(made), Var):
-        logistic = (simplices.logistic_stick_undone, simplices.open_logistic_stick_undone)
-        return logistic[not stick.whole], _first(made)  # type: ignore[return-value]
-    return (simplices.stick_undone, simplices.open_stick_undone)[not stick.whole], stick.shares
+    at = _first(made) if made is not None and made.fn is jax.nn.sigmoid else None
+    if isinstance(at, Var):
+        whole, open_ = simplices.logistic_stick_undone, simplices.open_logistic_stick_undone
+        return (whole if stick.whole else open_), at
+    return (simplices.stick_undone if stick.whole else simplices.open_stick_undone), stick.shares
 
 
 def _stick(solver: Solver, call: Call) -> Stick | None:
@@ -202,7 +206,7 @@ def _beside(
         if len(padded) != 1 or along[padded[0]] != ((1, 0) if first else (0, 1)):
             return None
         return _first(call), padded[0]
-    if call.fn not in (jnp.concatenate, jnp.append):
+    if call.fn not in (jnp.concatenate, jnp.append, jnp.hstack):
         return None
     found = solver.context.concatenated(call)
     if found is None or len(found[0]) != 2:

@@ -74,7 +74,7 @@ class Graph:
         self.views_of_part: dict[Var, list[View]] = defaultdict(list)
         self.agreements: dict[Var, list[Agreement]] = defaultdict(list)
         self.awaiting: dict[Var, list[View | Agreement]] = defaultdict(list)
-        self.differences: dict[Var, list[tuple[Var, int]]] = defaultdict(list)
+        self.differences: dict[Var, list[tuple[Var, int, bool]]] = defaultdict(list)
         self.difference_of: dict[Var, list[Var]] = defaultdict(list)
         for equation in self.equations:
             for relation in relations(equation, self):
@@ -108,14 +108,27 @@ class Graph:
     def _enter_difference(self, equation: Equation) -> None:
         """Note that an equation is `jnp.diff(x)`, which with one element of x determines it."""
         call = self.context.call(equation) if isinstance(equation, Apply) else None
+        if call is not None and call.fn is jnp.subtract:
+            self._enter_shifted(equation.outs[0], *tuple(call.arguments.values())[:2])
         if call is None or call.fn is not jnp.diff:
             return
         given = call.arguments
         whole, axis = given["a"], given["axis"]
         plain = given["n"] == Const(1) and given["prepend"] == given["append"] == Const(None)
         if plain and isinstance(whole, Var) and isinstance(axis, Const):
-            self.differences[whole].append((equation.outs[0], axis.value))
+            self.differences[whole].append((equation.outs[0], axis.value, True))
             self.difference_of[equation.outs[0]].append(whole)
+
+    def _enter_shifted(self, out: Var, one: Tree, other: Tree) -> None:
+        """Note that `x[1:] - x[:-1]` is `jnp.diff(x)`, and `x[:-1] - x[1:]` minus that."""
+        if not isinstance(one, Var) or not isinstance(other, Var):
+            return
+        for first in self.views_of_part.get(one, ()):
+            for second in self.views_of_part.get(other, ()):
+                found = _neighbours(first, second, self.context)
+                if found is not None:
+                    self.differences[first.whole].append((out, *found))
+                    self.difference_of[out].append(first.whole)
 
     # ---- `x.at[i].set(v)` -------------------------------------------------------------------
 
@@ -155,6 +168,23 @@ def is_shape_query(equation: Equation) -> bool:
         name = equation.args[1]
         return isinstance(name, Const) and name.value in _SHAPE_ATTRIBUTES
     return equation.fn.value is len or any(equation.fn.value is f for f in _SHAPE_FUNCTIONS)
+
+
+def _neighbours(one: View, other: View, context: Context) -> tuple[int, bool] | None:
+    """Return the axis along which two parts of a value differ by one place, and whether the first is the one behind."""
+    regions = one.region, other.region
+    if one.whole is not other.whole:
+        return None
+    spans = [r for r in regions if isinstance(r, Span1) and r.step == 1 and not r.squeezed]
+    if len(spans) < 2 or spans[0].axis != spans[1].axis:
+        return None
+    axis, whole = spans[0].axis, one.whole
+    end = context.settle(END, whole, axis)
+    ends = [tuple(context.settle(p, whole, axis) for p in (r.start, r.stop)) for r in spans]
+    without = (0, plus(end, 1, -1)), (1, end)
+    if ends[0] == without[1] and ends[1] == without[0]:
+        return axis, True
+    return (axis, False) if ends[0] == without[0] and ends[1] == without[1] else None
 
 
 def region_vars(region: Region) -> tuple[Var, ...]:
@@ -241,7 +271,7 @@ def _of_call(equation: Apply, graph: Graph) -> Iterable[View | Agreement]:
     given = call.arguments
     if call.fn in (jnp.concatenate, lax.concatenate, jnp.stack):
         yield from _of_concatenation(equation, call.fn, given, graph)
-    elif call.fn is jnp.append:
+    elif call.fn is jnp.append or (call.fn is jnp.hstack and _mixes_ranks(call, graph)):
         yield from _of_appending(equation, call, graph)
     elif call.fn in (jnp.pad, jnp.tile, jnp.repeat, jnp.broadcast_to):
         yield from of_copy(equation, call, graph.context)
@@ -289,8 +319,14 @@ def _of_concatenation(equation: Apply, fn: Any, given: dict, graph: Graph) -> It
             yield View(item, equation.out, Span1(axis.value, start, stop, squeezed=stacked))
 
 
+def _mixes_ranks(call: Call, graph: Graph) -> bool:
+    """Whether vectors and numbers are put in one vector."""
+    found = graph.context.concatenated(call)
+    return found is not None and len({graph.context.facts.rank(item) for item in found[0]}) > 1
+
+
 def _of_appending(equation: Apply, call: Call, graph: Graph) -> Iterable[View]:
-    """`jnp.append` of a vector is a concatenation with a vector or a number."""
+    """`jnp.append` of a vector is a concatenation with a vector or a number; so is `jnp.hstack` of both."""
     found = graph.context.concatenated(call)
     if found is None:
         return
