@@ -18,6 +18,7 @@ from invcompiler.schedule.plan import (
     ByStatedRule,
     CallInverse,
     Collect,
+    Deduce,
     Forward,
     InvertBranch,
     InvertLoop,
@@ -124,6 +125,8 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
             return _names([step.whole]), "its known parts joined", step.whole.span
         case Accumulate(whole=whole):
             return _names([whole]), "its first element and its differences", whole.span
+        case Deduce(equation=equation, formula=formula, solved=solved):
+            return _names([solved]), f"by {formula.__doc__}", equation.span
         case Ratio(equation=equation, solved=solved):
             return _names([solved]), "collected, a quotient", equation.span
         case Quadratic(equation=equation, solved=solved):

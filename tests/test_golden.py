@@ -416,6 +416,38 @@ def test_ordered_cut_points(reads_well):
     reads_well(ordered, X)
 
 
+def stick(x):
+    z = jax.nn.sigmoid(x)
+    left = jnp.cumprod(1 - z)
+    return jnp.append(z, 1.0) * jnp.append(1.0, left)
+
+
+def test_a_stick_that_is_broken(reads_well):
+    reads_well(stick, VECTOR, kind="inverse", example=VECTOR)
+
+
+def shares(x):
+    return jax.nn.softmax(jnp.pad(x, ((0, 0), (0, 1))), axis=-1)[..., :-1]
+
+
+def test_a_softmax_without_its_last(reads_well):
+    reads_well(shares, X, example=X)
+
+
+def factor(v):
+    l = jnp.zeros((2, 2)).at[jnp.tril_indices(2)].set(v)
+    return jnp.tril(l, -1) + jnp.diag(jax.nn.softplus(jnp.diag(l)))
+
+
+def covariance(v):
+    l = factor(v)
+    return l @ l.T
+
+
+def test_a_covariance_of_a_filled_triangle(reads_well):
+    reads_well(covariance, VECTOR[:3], kind="inverse", example=VECTOR[:3])
+
+
 # ---- linear algebra ----------------------------------------------------------------------------------------------
 
 

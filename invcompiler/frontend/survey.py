@@ -111,7 +111,8 @@ def changed_values(node: ast.AST) -> Sequence[ast.expr]:
         case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in VALUE_AND_CHANGE:
             return (value,)
         case ast.Call(func=ast.Attribute(attr=attr) | ast.Name(id=attr), args=[first, *_]):
-            return (first,) if attr in _CHANGES_ARGUMENT else ()
+            changes = attr in _CHANGES_ARGUMENT and not _is_out_of_place(node)
+            return (first,) if changes else ()
     return ()
 
 
@@ -130,3 +131,13 @@ def root_name(node: ast.expr) -> str | None:
     while isinstance(node, ast.Subscript | ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else None
+
+
+def _is_out_of_place(call: ast.Call) -> bool:
+    """Whether a call says that it leaves its argument as it is: `jnp.fill_diagonal(a, v, inplace=False)`."""
+    return any(
+        keyword.arg == "inplace"
+        and isinstance(keyword.value, ast.Constant)
+        and keyword.value.value is False
+        for keyword in call.keywords
+    )

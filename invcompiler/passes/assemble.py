@@ -23,9 +23,12 @@ from invcompiler.passes.shape_answers import (
     size_tree,
 )
 from invcompiler.rules.registry import Kind
+from invcompiler.schedule import bands
 from invcompiler.schedule.plan import Accumulate, Collect, Isolate, Join, Read
 from invcompiler.schedule.positions import END, Position, plus
 from invcompiler.schedule.regions import (
+    Band,
+    Diagonal,
     Elements,
     Except,
     Form,
@@ -130,6 +133,10 @@ def read(emitter: Emitter, step: Read) -> Tree:
         return call(emitter.builder, jnp.take, source, index, axis=Const(region.axis))
     if isinstance(region, Masked):
         return emitter.masked(source, region)
+    if isinstance(region, Band):
+        return within_band(emitter, source, region)
+    if isinstance(region, Diagonal):
+        return _diagonal(emitter, source, region, step.view.whole)
     index = index_of(emitter, region, step.view.whole)
     if index is None:
         raise needs_example(emitter, step.view.whole)
@@ -202,6 +209,8 @@ def join(emitter: Emitter, step: Join) -> Tree:
     first = pieces[0].region
     if step.form is Form.ITEMS:
         return _container(emitter, step.whole, pieces, values)
+    if step.form is Form.BANDS:
+        return _banded(emitter, step, values)
     if len(pieces) == 1 and not pieces[0].compact:
         return values[0]
     if isinstance(first, Masked) and step.form is Form.COMPLEMENT:
@@ -213,6 +222,59 @@ def join(emitter: Emitter, step: Join) -> Tree:
     if len(pieces) == 1 and pieces[0].compact and step.form is not Form.SCATTER:
         return _single(emitter, step.whole, pieces[0], values[0])
     return _scattered(emitter, step.whole, pieces, values)
+
+
+def within_band(emitter: Emitter, matrix: Tree, band: Band) -> Tree:
+    """Return a matrix with zeros outside of a band."""
+    for fn, k in ((jnp.tril, band.hi), (jnp.triu, band.lo)):
+        if k is not None:
+            matrix = call(emitter.builder, fn, matrix, *([Const(k)] if k else []))
+    return matrix
+
+
+def _diagonal(emitter: Emitter, matrix: Tree, region: Diagonal, like: Var) -> Tree:
+    offset = [Const(region.k)] if region.k else []
+    if not region.k:
+        matrix = _with_that_diagonal(emitter, matrix)
+    if emitter.facts.rank(like) == 2:
+        return call(emitter.builder, jnp.diag, matrix, *offset)
+    axes = {"axis1": Const(-2), "axis2": Const(-1)}
+    return call(emitter.builder, jnp.diagonal, matrix, *offset, **axes)
+
+
+def _with_that_diagonal(emitter: Emitter, matrix: Tree) -> Tree:
+    """Return a matrix with the same diagonal, of which `matrix` may be a triangle."""
+    made = emitter.builder.definition(matrix) if isinstance(matrix, Var) else None
+    triangles = (Ref(jnp.tril, "jnp.tril"), Ref(jnp.triu, "jnp.triu"))
+    if isinstance(made, Apply) and made.fn in triangles and len(made.args) == 1 and not made.kwargs:
+        return _with_that_diagonal(emitter, made.args[0])
+    return matrix
+
+
+def _banded(emitter: Emitter, step: Join, values: list[Tree]) -> Tree:
+    """Return the sum of bands: of each, what is its own."""
+    total: Tree | None = None
+    for piece, value in zip(step.pieces, values, strict=True):
+        part = _band_alone(emitter, step.whole, piece, value)
+        total = part if total is None else call(emitter.builder, operator.add, total, part)
+    assert total is not None
+    return total
+
+
+def _band_alone(emitter: Emitter, whole: Var, piece: Piece, value: Tree) -> Tree:
+    if isinstance(piece.region, Diagonal):
+        if emitter.facts.rank(whole) == 2:
+            offset = [Const(piece.region.k)] if piece.region.k else []
+            return call(emitter.builder, jnp.diag, value, *offset)
+        if piece.region.k:
+            raise needs_example(emitter, whole)
+        rows = getitem(emitter.builder, value, Display(tuple, (Const(Ellipsis), NONE)))
+        size = getitem(emitter.builder, ops.attribute(emitter.builder, value, "shape"), Const(-1))
+        return call(emitter.builder, operator.mul, rows, call(emitter.builder, jnp.eye, size))
+    assert isinstance(piece.region, Band)
+    if bands.within(bands.support(piece.source, emitter.context), piece.region):
+        return value
+    return within_band(emitter, value, piece.region)
 
 
 def _is_even(emitter: Emitter, step: Join) -> bool:
@@ -255,7 +317,10 @@ def accumulate(emitter: Emitter, step: Accumulate) -> Tree:
     if region.squeezed:
         first = call(builder, jnp.expand_dims, first, Const(region.axis))
     axis = {"axis": Const(region.axis)}
-    joined = Display(list, (first, emitter.value(step.differences)))
+    differences = emitter.value(step.differences)
+    if not step.rising:
+        differences = call(builder, operator.neg, differences)
+    joined = Display(list, (first, differences))
     whole = call(builder, jnp.concatenate, joined, **({} if region.axis == 0 else axis))
     return call(builder, jnp.cumsum, whole, **axis)
 
@@ -345,6 +410,14 @@ def _scattered(emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: li
         total = _blank(emitter, whole, values[0])
     for piece, value in parts:
         region = piece.region
+        if isinstance(region, Band):
+            inside = band_mask(emitter, total, region)
+            total = call(emitter.builder, jnp.where, inside, value, total)
+            continue
+        if isinstance(region, Diagonal):
+            index = _diagonal_index(emitter, region, whole)
+            total = _set(emitter, total, index, value)
+            continue
         if isinstance(region, Masked):
             sides = (value, total) if region.inside else (total, value)
             total = _select(emitter, region.mask, *sides)
@@ -357,6 +430,23 @@ def _scattered(emitter: Emitter, whole: Var, pieces: Sequence[Piece], values: li
             value = getitem(emitter.builder, value, index)
         total = _set(emitter, total, index, value)
     return total
+
+
+def band_mask(emitter: Emitter, like: Tree, band: Band) -> Tree:
+    """Return which elements of a matrix are in a band."""
+    ones = call(emitter.builder, jnp.ones_like, like, dtype=Ref(bool, "bool", bool))
+    return within_band(emitter, ones, band)
+
+
+def _diagonal_index(emitter: Emitter, region: Diagonal, whole: Var) -> Tree:
+    shape = emitter.context.concrete_shape(whole)
+    if shape is None:
+        raise needs_example(emitter, whole)
+    size = min(shape[-2] + min(region.k, 0), shape[-1] - max(region.k, 0))
+    first = call(emitter.builder, jnp.arange, Const(size))
+    moved = call(emitter.builder, operator.add, first, Const(abs(region.k))) if region.k else first
+    rows, columns = (first, moved) if region.k >= 0 else (moved, first)
+    return Display(tuple, (Const(Ellipsis), rows, columns))
 
 
 def _overlaid(emitter: Emitter, whole: Var, region: Region, under: Tree, over: Tree) -> Tree:

@@ -21,6 +21,7 @@ from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.linear_terms import Side
 from invcompiler.schedule.plan import (
     Accumulate,
+    Deduce,
     InvertBranch,
     InvertLoop,
     Isolate,
@@ -33,7 +34,7 @@ from invcompiler.schedule.plan import (
     Spectral,
     Step,
 )
-from invcompiler.schedule.regions import Elements, Except, Permuted, Region, Span1
+from invcompiler.schedule.regions import Band, Diagonal, Elements, Except, Permuted, Region, Span1
 from invcompiler.schedule.running import run_now
 
 _LAST_TWO = Display(tuple, (Const(-2), Const(-1)))
@@ -73,6 +74,9 @@ def keeps_batch(step: Step, context: Context, batch: int) -> bool:
         case Join(whole=whole, pieces=pieces):
             rank = context.facts.rank(whole)
             return all(_is_behind(piece.region, rank, batch) for piece in pieces)
+        case Deduce(solved=whole, of=of, axis=int(axis)):
+            rank = context.facts.rank(whole if of is None else of.whole)
+            return _axis_behind(axis, rank, batch)
         case Accumulate(whole=whole, axis=axis):
             return _axis_behind(axis, context.facts.rank(whole), batch)
         case Spectral(forth=forth, axes=axes, solved=solved):
@@ -217,6 +221,8 @@ def _is_behind(region: Region, rank: int | None, batch: int) -> bool:
     match region:
         case Span1(axis=axis) | Permuted(axis=axis):
             return _axis_behind(axis, rank, batch)
+        case Band() | Diagonal():
+            return rank is None or rank - 2 >= batch
         case Except(region=inner):
             return _is_behind(inner, rank, batch)
         case Elements(index=index):

@@ -6,15 +6,32 @@ A value that the plan does not use is redundant: `(x, exp(x))` has more outputs 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import jax.numpy as jnp
 
 from invcompiler.errors import DegreesOfFreedomError
 from invcompiler.ir.nodes import Apply, Equation, Function, Span, Var
 from invcompiler.ir.walk import leaves
+from invcompiler.rules.registry import Kind
+from invcompiler.schedule.bands import FULL, support
+from invcompiler.schedule.copies import COPIES
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.live import live_steps, read_by
+from invcompiler.schedule.plan import (
+    CallInverse,
+    Deduce,
+    Forward,
+    InvertBranch,
+    InvertLoop,
+    Isolate,
+    Join,
+    Pieces,
+    Plan,
+    Read,
+    ShapeQuery,
+    Step,
+)
 
 
 def check_degrees(plan: FunctionPlan) -> None:
@@ -23,6 +40,7 @@ def check_degrees(plan: FunctionPlan) -> None:
     used = {var for step in live_steps(plan.plan) for var in read_by(step)} | set(plan.unknown)
     seen: set[Var] = set()
     _check_sizes(plan, outputs)
+    _check_steps(plan)
     for leaf in outputs:
         if leaf not in plan.context.tainted:
             raise _redundant(plan, leaf, "this value does not depend on the unknown")
@@ -44,11 +62,94 @@ def _check_sizes(plan: FunctionPlan, outputs: list[Var]) -> None:
     if None not in counts and counts[0] != counts[1]:
         why = f"{counts[1]} numbers come out, {counts[0]} go in"
         raise _redundant(plan, outputs[0], why)
+    for leaf in outputs if None in counts else ():
+        made = plan.context.defining.get(leaf)
+        call = plan.context.call(made) if isinstance(made, Apply) else None
+        if call is not None and call.fn in COPIES and leaf in plan.context.tainted:
+            raise _redundant(plan, leaf, "this value holds more numbers than what it copies")
     if len(outputs) != 1 or len(plan.unknown) != 1:
         return
     before, after = (plan.context.facts.dtype(v) for v in (plan.unknown[0], outputs[0]))
     if before is not None and after is not None and (before.kind == "c") != (after.kind == "c"):
         raise _redundant(plan, outputs[0], "a complex number holds two real ones")
+
+
+def _check_steps(plan: FunctionPlan) -> None:
+    """Raise DegreesOfFreedomError where a value holds fewer free numbers than elements, and a step counts them all.
+
+    Triangular matrices have zeros, which elementwise steps leave out; a symmetric matrix has each number twice, which is allowed for where
+    it is what is recovered. A normalised value has one number too many if it is not completed from the others.
+    """
+    _check_plan(plan, plan.plan, plan.unknown)
+
+
+def _check_plan(owner: FunctionPlan, plan: Plan, unknown: Sequence[Var]) -> None:
+    live = live_steps(plan)
+    completed = {step.of.whole for step in live if isinstance(step, Deduce) and step.of is not None}
+    for step in live:
+        if isinstance(step, Deduce) and step.spare is not None and step.spare not in completed:
+            raise _with_hint(
+                _redundant(owner, step.spare, "one of these numbers follows from the others"),
+                "`inv.inverse` works; for a log-det, return all numbers but one: `y[..., :-1]`",
+            )
+        for inner in _inner_plans(step):
+            _check_plan(owner, inner, ())
+        if isinstance(step, _PLAIN) or _is_by_element(step):
+            continue
+        for var in step.solves:
+            if support(var, owner.context) != FULL:
+                raise _constrained(
+                    owner, step, "this triangular matrix has zeros, which are not free"
+                )
+        if _takes_factor(step) and not set(step.solves) <= set(unknown):
+            raise _constrained(owner, step, "a symmetric matrix has each number twice")
+
+
+def _inner_plans(step: Step) -> Sequence[Plan]:
+    match step:
+        case InvertLoop(plan=plan):
+            return (plan,)
+        case InvertBranch(plans=plans):
+            return plans
+        case Pieces(ways=ways):
+            return [way.plan for way in ways]
+        case _:
+            return ()
+
+
+def _takes_factor(step: Step) -> bool:
+    """Whether a step recovers a symmetric matrix from its Cholesky factor, itself or in a callee."""
+    if isinstance(step, Isolate):
+        return step.rule.fn is jnp.linalg.cholesky
+    if not isinstance(step, CallInverse):
+        return False
+    inner = step.entered.solve(step.unknown, step.selection)
+    return isinstance(inner, FunctionPlan) and any(map(_takes_factor, inner.plan.steps))
+
+
+def _with_hint(error: DegreesOfFreedomError, hint: str) -> DegreesOfFreedomError:
+    error.hint = hint
+    return error
+
+
+_PLAIN = (Forward, ShapeQuery, Read, Join, Deduce)
+
+
+def _is_by_element(step: Step) -> bool:
+    return isinstance(step, Isolate) and step.rule.kind in (Kind.ELEMENTWISE, Kind.STRUCTURAL)
+
+
+def _constrained(plan: FunctionPlan, step: Step, why: str) -> DegreesOfFreedomError:
+    equation = getattr(step, "equation", None)
+    return DegreesOfFreedomError(
+        f"the log-determinant of `{plan.function.name}` is not followed through values with fewer free numbers than elements",
+        span=equation.span if equation is not None else _last_span(plan.function),
+        function=plan.function.name,
+        label=why,
+        known=("the output",),
+        missing=(),
+        hint="`inv.inverse` works; for a log-det, map the free numbers to as many",
+    )
 
 
 def _elements(plan: FunctionPlan, vars_: Iterable[Var]) -> int | None:

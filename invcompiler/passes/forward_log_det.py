@@ -38,6 +38,7 @@ from invcompiler.passes import (
 )
 from invcompiler.passes.affine_code import add_determinant, add_ratio
 from invcompiler.passes.dead_code import live_block
+from invcompiler.passes.deduce import add_formula
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.invert import Emitter
 from invcompiler.passes.invert_calls import call_forward
@@ -49,6 +50,7 @@ from invcompiler.schedule.plan import (
     ByStatedRule,
     CallInverse,
     Collect,
+    Deduce,
     InvertBranch,
     InvertLoop,
     Isolate,
@@ -122,6 +124,8 @@ class ForwardEmitter(Emitter):
         match step:
             case Isolate():
                 self._add_rule(step)
+            case Deduce():
+                add_formula(self, step)
             case Ratio():
                 add_ratio(self, step)
             case Quadratic():

@@ -42,6 +42,7 @@ from invcompiler.passes import (
     spectral_code,
 )
 from invcompiler.passes.affine_code import solve_ratio, solve_wrapped
+from invcompiler.passes.deduce import deduce
 from invcompiler.passes.docstrings import docstring
 from invcompiler.passes.iterate import iterate
 from invcompiler.passes.log_det import LogDet
@@ -58,6 +59,7 @@ from invcompiler.schedule.plan import (
     ByStatedRule,
     CallInverse,
     Collect,
+    Deduce,
     Forward,
     InvertBranch,
     InvertLoop,
@@ -76,7 +78,7 @@ from invcompiler.schedule.plan import (
     Step,
     Wrapped,
 )
-from invcompiler.schedule.regions import Masked, Region
+from invcompiler.schedule.regions import Band, Masked, Region
 
 
 @dataclass(frozen=True)
@@ -369,6 +371,8 @@ class Emitter:
                 self.bind(step.whole, assemble.join(self, step))
             case Accumulate():
                 self.bind(step.whole, assemble.accumulate(self, step))
+            case Deduce():
+                deduce(self, step)
             case Ratio():
                 solve_ratio(self, step)
             case Quadratic():
@@ -450,6 +454,10 @@ class Emitter:
         sides = (value, Const(0.0)) if region.inside else (Const(0.0), value)
         return self.where(region.mask, *sides)
 
+    def in_band(self, value: Tree, band: Band) -> Tree:
+        """Return a matrix with zeros outside of a band."""
+        return assemble.within_band(self, value, band)
+
     def without(self, value: Tree, hole: Region, whole: Var) -> Tree:
         """Return `value`, which is like `whole`, with zeros in `hole`."""
         return assemble.set_region(self, whole, hole, value, Const(0.0))
@@ -476,6 +484,9 @@ class Emitter:
         ordinary = Const(inner_point(step.rule.range))
         if self.guard is not None:
             return pieces_code.where(self, self.guard, output, ordinary)
+        if isinstance(step.region, Band):
+            inside = assemble.band_mask(self, output, step.region)
+            return call(self.builder, jnp.where, inside, output, ordinary)
         if not isinstance(step.region, Masked):
             return output
         sides = (output, ordinary) if step.region.inside else (ordinary, output)

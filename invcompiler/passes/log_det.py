@@ -20,9 +20,10 @@ from invcompiler.ir.nodes import Const, Slice, Tree, Var
 from invcompiler.passes.ops import attribute, call, getitem, ints, tuple_of
 from invcompiler.passes.shape_answers import answer, dtype_ref
 from invcompiler.passes.templates import instantiate
-from invcompiler.rules.registry import Kind
+from invcompiler.rules.registry import Kind, parameters
+from invcompiler.schedule import bands
 from invcompiler.schedule.plan import Counted, Isolate
-from invcompiler.schedule.regions import Except, Masked, Region
+from invcompiler.schedule.regions import Band, Except, Masked, Region
 
 if TYPE_CHECKING:
     from invcompiler.passes.invert import Emitter
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class Term:
     """`value` is log |dy/dx| for every index of the axes of `of` but the last `core` ones (None: for all of it at once).
 
-    `full`: it has one entry for each of them; else it may broadcast, and has `rank` axes, of the sizes `shape`, if that is known. `region`: only elements of a region count.
+    `full`: it has one entry for each of them; else it may broadcast, and has `rank` axes, of the sizes `shape`, if that is known. `region`: only elements of a region count, and
+    only those in the `band`, outside of which a matrix is zero.
     """
 
     value: Tree
@@ -42,6 +44,7 @@ class Term:
     rank: int | None = None
     shape: tuple[int, ...] | None = None
     region: Region | None = None
+    band: Band | None = None
 
 
 class LogDet:
@@ -104,7 +107,8 @@ class LogDet:
         shape = None if full else _shape(emitter, step, template)
         of = step.solved if step.region is None else step.call.arguments[step.rule.argument]
         assert isinstance(of, Var)
-        self.add_term(Term(value, of, 0, full, rank, shape, step.region))
+        band = _nonzero(emitter, step)
+        self.add_term(Term(value, of, 0, full, rank, shape, step.region, band))
 
     def _instance(self, emitter: Emitter, step: Isolate, template: Any) -> Tree:
         x = emitter.value(step.solved)
@@ -167,6 +171,12 @@ def typed(emitter: Emitter, total: Tree, unknown: Var) -> Tree:
     return call(emitter.builder, jnp.asarray, total, dtype_ref(dtype))
 
 
+def _nonzero(emitter: Emitter, step: Isolate) -> Band | None:
+    """Return where a matrix is not zero by the way it is computed, if that is not everywhere: only there it was unknown."""
+    band = bands.support(step.call.arguments[step.rule.argument], emitter.context)
+    return None if band == bands.FULL else band
+
+
 def _no_log_det(emitter: Emitter, step: Isolate) -> DegreesOfFreedomError:
     name = getattr(step.rule.fn, "__name__", step.rule.name)
     return DegreesOfFreedomError(
@@ -220,6 +230,9 @@ def _shape(emitter: Emitter, step: Isolate, template: Any) -> tuple[int, ...] | 
 def _matrices_only(emitter: Emitter, step: Isolate, template: Any) -> bool:
     """Whether the operands of a log-determinant are matrices without batch axes, or less: then it is one number."""
     rank = _rank(emitter, step, template)
+    of = emitter.facts.rank(step.equation.out)
+    if step.rule.output in parameters(template) and not (of is not None and of <= 2):
+        return False
     return rank is not None and rank <= 2
 
 
@@ -267,7 +280,8 @@ def _joined(emitter: Emitter, terms: list[Term]) -> list[Term]:
 
 def _sum_as_one(emitter: Emitter, one: Term, other: Term) -> bool:
     both = (one, other)
-    by_element = all(term.full and term.core == 0 and term.region is None for term in both)
+    plain = all(term.region is None and term.band is None for term in both)
+    by_element = plain and all(term.full and term.core == 0 for term in both)
     return by_element and emitter.facts.same_shape(one.of, other.of) is True
 
 
@@ -314,6 +328,12 @@ def _repeated(emitter: Emitter, term: Term, value: Tree, batch: int) -> Tree | N
 
 def _masked(emitter: Emitter, term: Term) -> Term:
     """Return the term with zeros outside of its region, for all elements; a mask may be smaller than what it masks."""
+    if term.band is not None:
+        value = term.value
+        if not term.full:
+            value = call(emitter.builder, jnp.broadcast_to, value, _leading_shape(emitter, term))
+        value = emitter.in_band(value, term.band)
+        term = replace(term, value=value, full=True, band=None)
     match term.region:
         case None:
             return term
@@ -338,6 +358,12 @@ def _masked(emitter: Emitter, term: Term) -> Term:
                 value = call(emitter.builder, jnp.broadcast_to, value, shape)
             value = emitter.without(value, hole, term.of)
             return replace(term, value=value, full=True, region=None)
+        case Band():
+            value = term.value
+            if not term.full:
+                shape = _leading_shape(emitter, term)
+                value = call(emitter.builder, jnp.broadcast_to, value, shape)
+            return replace(term, value=emitter.in_band(value, term.region), full=True, region=None)
         case region:
             raise AssertionError(f"a step recovers {region} alone")
 

@@ -296,6 +296,31 @@ class inv:
     def inverse(y):             return jnp.linalg.inv(y)
     def log_det(y):             return 2 * y.shape[-1] * jnp.linalg.slogdet(y)[1]
 
+# ---- Cholesky factors: of symmetric positive definite matrices, which have n (n + 1) / 2 free elements --------------
+
+# S = L L^T: dS_ij = ... + L_jj dL_ij for i > j, and dS_jj = 2 L_jj dL_jj + ..., so that the det of dS/dL is 2^n prod L_jj^(n - j), j < n
+def _of_triangle(is_upper):
+    def condition(call, facts):
+        upper = static_value(call.arguments["upper"], facts)
+        return None if upper == (is_upper,) else Refusal("`upper` is another one")
+    return condition
+
+@linear(jnp.linalg.cholesky, core=2, numbers=Numbers.REAL)
+class cholesky:
+    condition = _of_triangle(False)
+    def inverse(y):             return y @ y.mT
+    def log_det(y):
+        n, diagonal = y.shape[-1], jnp.diagonal(y, axis1=-2, axis2=-1)
+        return -n * math.log(2) - jnp.sum(jnp.arange(n, 0, -1) * jnp.log(diagonal), axis=-1)
+
+@linear(jnp.linalg.cholesky, core=2, numbers=Numbers.REAL)
+class cholesky_upper:
+    condition = _of_triangle(True)
+    def inverse(y):             return y.mT @ y
+    def log_det(y):
+        n, diagonal = y.shape[-1], jnp.diagonal(y, axis1=-2, axis2=-1)
+        return -n * math.log(2) - jnp.sum(jnp.arange(n, 0, -1) * jnp.log(diagonal), axis=-1)
+
 # ---- triangular solves: of the matrix, the other triangle is not read ----------------------------------------
 
 def _transposes(*names):

@@ -35,10 +35,21 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import Refusal
+from invcompiler.schedule import deductions
 from invcompiler.schedule.isolate import Branching
 from invcompiler.schedule.not_iterated import NotIterated
 from invcompiler.schedule.parts import parts_of
-from invcompiler.schedule.regions import Elements, Except, Item, Masked, Permuted, Region, Span1
+from invcompiler.schedule.regions import (
+    Band,
+    Diagonal,
+    Elements,
+    Except,
+    Item,
+    Masked,
+    Permuted,
+    Region,
+    Span1,
+)
 from invcompiler.schedule.views import is_shape_query
 
 if TYPE_CHECKING:
@@ -234,6 +245,10 @@ def _call(
         facts["label"] = "the elements that are overwritten here are dropped"
         facts["hint"] = "return them as well, or take them as a known argument"
         return InformationDroppedError(**facts)
+    if deductions.waits_for_shapes(solver, equation):
+        facts["label"] = f"whether {name} can be undone depends on shapes"
+        facts["hint"] = "pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown"
+        return ShapeError(**facts)
     if is_reduction(solver, equation):
         facts["label"] = f"many inputs of {name} give the same output"
         facts["hint"] = "return the unknown as well, or make it a known argument"
@@ -296,7 +311,19 @@ def _is_passed_in(solver: Solver, var: Var) -> bool:
     return made is None
 
 
-_SHAPED = (jnp.concatenate, jnp.stack, jnp.hstack, jnp.vstack, jnp.dstack, jnp.column_stack)
+_SHAPED = (
+    jnp.append,
+    jnp.pad,
+    jnp.tile,
+    jnp.broadcast_to,
+    jnp.repeat,
+    jnp.concatenate,
+    jnp.stack,
+    jnp.hstack,
+    jnp.vstack,
+    jnp.dstack,
+    jnp.column_stack,
+)
 
 
 def _appears_twice(trees: Any, unknown: list[Var]) -> bool:
@@ -440,6 +467,10 @@ def _rest(region: Region) -> str:
             return f"the rest of its axis {axis}"
         case Item():
             return "the rest of it"
+        case Band():
+            return "the rest of the matrix"
+        case Diagonal():
+            return "what is not on the diagonal"
         case Permuted() | Elements() | Except() | Masked():
             return "what the index does not pick"
 

@@ -28,10 +28,12 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules.canonical import Call, canonical
 from invcompiler.rules.registry import InverseRule, inverse_rules
-from invcompiler.schedule.abstract import Array, Open
+from invcompiler.schedule.abstract import Array, Known, Open
 from invcompiler.schedule.facts import Facts
 from invcompiler.schedule.positions import END, SIZE, Position, linear, plus, symbol, terms_of
 from invcompiler.schedule.regions import (
+    Band,
+    Diagonal,
     Elements,
     Except,
     Item,
@@ -44,6 +46,17 @@ from invcompiler.schedule.regions import (
 from invcompiler.schedule.taint import tainted
 
 _FURTHEST = 20  # operations through which a value without a name inherits one
+
+
+_WHOLE = Slice(Const(None), Const(None), Const(None))
+_INDEX_TUPLES = tuple(
+    getattr(module, name)
+    for module in (jnp, np)
+    for name in (
+        "tril_indices", "triu_indices", "diag_indices", "tril_indices_from", "triu_indices_from",
+        "diag_indices_from",
+    )
+)  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -227,7 +240,7 @@ class Context:
             if type(tree.value) is not int:
                 return None
             return tree.value if tree.value >= 0 else plus(END, tree.value)
-        if not isinstance(tree, Var) or self.facts.shape(tree):
+        if not isinstance(tree, Var) or self.facts.shape(tree) or self.is_index_tuple(tree):
             return None
         static = self.static_int(tree)
         if static is not None and static < 0:
@@ -267,6 +280,85 @@ class Context:
         if start is None or stop is None:
             return None
         return Span1(axis, start, stop, step)
+
+    def as_column(self, tree: Tree) -> Tree | None:
+        """Return the array that `tree` is with a last axis of length 1 added: `a[..., None]`."""
+        made = self.defining.get(tree) if isinstance(tree, Var) else None
+        call = self.call(made) if isinstance(made, Apply) else None
+        if call is None:
+            return None
+        array = next(iter(call.arguments.values()))
+        if call.fn is jnp.expand_dims:
+            axis, rank = self.static_int(call.arguments["axis"]), self.facts.rank(array)
+            return array if axis is not None and axis in (-1, rank) else None
+        index = call.arguments.get("index")
+        if index is None or call.fn is not operator.getitem:
+            return None
+        parts = index.items if isinstance(index, Display) and index.kind is tuple else (index,)
+        if parts[-1] != Const(None) or any(p not in (Const(Ellipsis), _WHOLE) for p in parts[:-1]):
+            return None
+        whole = Const(Ellipsis) in parts or self.facts.rank(array) == len(parts) - 1
+        return array if whole else None
+
+    def concatenated(self, call: Call) -> tuple[tuple[Tree, ...], int] | None:
+        """Return the parts of a concatenation (or of `jnp.append`, which flattens what it takes) and its axis."""
+        given = call.arguments
+        if call.fn is jnp.append:
+            parts = given["arr"], given["values"]
+            ranks = tuple(self.facts.rank(part) for part in parts)
+            return (parts, 0) if ranks in ((1, 0), (1, 1), (0, 1)) else None
+        if call.fn is jnp.hstack:
+            items = next(iter(given.values()))
+            if not isinstance(items, Display):
+                return None
+            flat = {self.facts.rank(item) for item in items.items} <= {0, 1}
+            return (items.items, 0) if flat else None
+        arrays, axis = given["arrays"], given["axis"]
+        if not isinstance(arrays, Display) or not isinstance(axis, Const):
+            return None
+        return arrays.items, axis.value
+
+    def item_dim(self, item: Tree, axis: int) -> Position | None:
+        """Return how much of an axis a part of a concatenation takes."""
+        if self.facts.rank(item) == 0:
+            return 1
+        if isinstance(item, Display) and item.kind in (list, tuple) and axis == 0:
+            return len(item.items)
+        return self.dim(item, axis)
+
+    def paddings(self, call: Call) -> tuple[tuple[int, int], ...] | None:
+        """Return how much a call of `jnp.pad` adds before and after each axis; one pair is for all of them."""
+        widths = self._padding(call.arguments["pad_width"])
+        if widths is None or widths.size == 0 or widths.min() < 0 or widths.ndim > 2:
+            return None
+        if widths.ndim < 2:
+            pair = np.broadcast_to(widths, (2,))
+            return ((int(pair[0]), int(pair[1])),)
+        rows = np.broadcast_to(widths, (len(widths), 2))
+        return tuple((int(before), int(after)) for before, after in rows)
+
+    def _padding(self, tree: Tree) -> np.ndarray | None:
+        if isinstance(tree, Display) and tree.kind in (list, tuple):
+            parts = [self._padding(item) for item in tree.items]
+            return None if any(p is None for p in parts) else np.array(parts, int)
+        if isinstance(tree, Const) and type(tree.value) is not int:
+            return None
+        known = self.facts.static(tree) if isinstance(tree, Var) else Known(tree.value)  # type: ignore[union-attr]
+        if known is None or not isinstance(known.value, int | tuple | list):
+            return None
+        found = np.asarray(known.value)
+        return found if found.dtype.kind in "iu" else None
+
+    def pad_value(self, call: Call) -> Tree | None:
+        """Return the one number that a call of `jnp.pad` adds, if it adds one."""
+        options = call.arguments.get("kwargs")
+        if call.arguments["mode"] != Const("constant"):
+            return None
+        if not isinstance(options, Display) or not options.keys:
+            return Const(0.0)
+        if options.keys != ("constant_values",) or self.facts.rank(options.items[0]) != 0:
+            return None
+        return options.items[0]
 
     def dim(self, tree: Tree, axis: int) -> Position | None:
         """Return the size of `tree` along `axis`."""
@@ -339,6 +431,15 @@ class Context:
             return isinstance(tree, Const)
         return not isinstance(found.shape, Open) or found.shape.root in self.unknown
 
+    def is_index_tuple(self, tree: Tree) -> bool:
+        """Whether a value is a tuple of indices, one for each axis."""
+        made = self.defining.get(tree) if isinstance(tree, Var) else None
+        if isinstance(made, Apply) and isinstance(made.fn, Ref):
+            if any(made.fn.value is fn for fn in _INDEX_TUPLES):
+                return True
+        structure = self.facts.structure(tree)
+        return structure is not None and structure.kind is tuple
+
     def is_integer_array(self, tree: Tree) -> bool:
         if isinstance(tree, Display):
             return tree.kind in (list, tuple)
@@ -403,7 +504,11 @@ class Context:
             mask = self.array(region.mask)
             if mask is None:
                 return None
+            if np.broadcast_shapes(mask.shape, shape) != shape:
+                return None  # what it masks is smaller, and broadcasts
             return np.broadcast_to(mask.astype(bool) == region.inside, shape)
+        if isinstance(region, Band | Diagonal):
+            return _between(region, shape)
         index = self.literal_index(region, shape)
         if index is None:
             return None
@@ -417,7 +522,9 @@ class Context:
                 return axis, frozenset(range(start, stop, step))
             case Permuted(axis=axis, index=tree):
                 value = self.array(tree)
-            case Elements(index=tree) if not isinstance(tree, Display):
+            case Elements(index=tree) if not (
+                isinstance(tree, Display) or self.is_index_tuple(tree)
+            ):
                 axis, value = 0, self.array(tree)
             case _:
                 return None
@@ -482,7 +589,8 @@ class Context:
                 items = [self._literal(item) for item in tree.items]
                 return None if any(item is None for item in items) else tuple(items)
             case _:
-                return self.array(tree)
+                value = self.array(tree)
+                return tuple(value) if value is not None and self.is_index_tuple(tree) else value
 
     def mask(self, tree: Tree) -> tuple[Tree, bool] | None:
         """Return (mask, True) if `tree` holds only zeros and ones, (mask, False) if it is `1 - mask` or `~mask`."""
@@ -555,6 +663,17 @@ class Context:
     def _may_be_like(self, var: Var) -> bool:
         """An unknown whose shape nothing tells is taken to be like the output (verified when it is called)."""
         return self.unknown == {var} and self.facts.shape(var) is None
+
+
+def _between(region: Band | Diagonal, shape: tuple[int, ...]) -> np.ndarray | None:
+    if len(shape) < 2:
+        return None
+    offset = np.arange(shape[-1]) - np.arange(shape[-2])[:, None]
+    lo, hi = (region.lo, region.hi) if isinstance(region, Band) else (region.k, region.k)
+    inside = (offset >= (-np.inf if lo is None else lo)) & (
+        offset <= (np.inf if hi is None else hi)
+    )
+    return np.broadcast_to(inside, shape)
 
 
 @dataclass(frozen=True)

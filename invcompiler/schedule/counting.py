@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from invcompiler.ir.nodes import Equation
+from invcompiler.schedule import bands as bands_
 from invcompiler.schedule.plan import Counted, Isolate, Step
 from invcompiler.schedule.regions import Except, Masked, Region
 
@@ -40,4 +41,7 @@ def _counted(step: Isolate, of_equation: list[Isolate]) -> Counted:
 def _complementary(one: Region | None, other: Region | None) -> bool:
     if isinstance(one, Masked) and isinstance(other, Masked):
         return one.mask == other.mask and one.inside != other.inside
+    bands = bands_.band_of(one), bands_.band_of(other)
+    if bands[0] is not None and bands[1] is not None:
+        return bands_.meet(bands[0], bands[1]) == bands_.NOWHERE
     return any(isinstance(a, Except) and a.region == b for a, b in ((one, other), (other, one)))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from invcompiler.ir.nodes import Var
+from invcompiler.schedule import bands
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.positions import END, Position
 from invcompiler.schedule.regions import (
@@ -130,6 +131,10 @@ def _counted(whole: Var, pieces: Sequence[Piece], context: Context) -> tuple[Pie
         return None
     open_ = np.ones(shape, bool)
     chosen = []
+    zero_outside = bands.support(whole, context)
+    if zero_outside != bands.FULL and len(shape) >= 2:
+        open_ = np.array(context.elements(zero_outside, shape))
+        pieces = [piece for piece in pieces if piece.compact]
     for piece in pieces:
         inside = context.elements(piece.region, shape)
         if inside is None:
@@ -146,6 +151,7 @@ _ATTEMPTS = (
     (Form.COMPLEMENT, _complement),
     (Form.STRIDES, _strides),
     (Form.PERMUTATION, _permutation),
+    (Form.BANDS, bands.cover),
     (Form.SCATTER, _counted),
 )
 
@@ -154,6 +160,9 @@ def region_within(region: Region, piece: Piece, whole: Var, context: Context) ->
     """Whether all elements of `region` are among those of the piece."""
     if region == piece.region:
         return True
+    one, other = bands.band_of(region), bands.band_of(piece.region)
+    if one is not None and other is not None:
+        return bands.within(one, other)
     if isinstance(piece.region, Except) and isinstance(region, Span1):
         hole = piece.region.region
         if isinstance(hole, Span1) and hole.axis == region.axis:

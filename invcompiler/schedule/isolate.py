@@ -15,7 +15,7 @@ from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call, parameters_of
 from invcompiler.rules.registry import InverseRule, Kind, Refusal
 from invcompiler.schedule.plan import Isolate
-from invcompiler.schedule.regions import Masked, Piece
+from invcompiler.schedule.regions import Band, Masked, Piece
 from invcompiler.schedule.running import run_now
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def whole(solver: Solver, equation: Apply) -> Isolate | None:
 def is_masked(solver: Solver, equation: Apply) -> bool:
     """Whether the call sets the elements outside of a mask to zero: a part, which does not determine the operand."""
     views = solver.graph.views_of_part.get(equation.out, ())
-    return any(isinstance(view.region, Masked) for view in views)
+    return any(isinstance(view.region, Masked | Band) for view in views)
 
 
 def lone_unknown(solver: Solver, call: Call) -> tuple[str, Var] | None:

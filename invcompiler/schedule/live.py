@@ -13,6 +13,7 @@ from invcompiler.schedule.plan import (
     ByStatedRule,
     CallInverse,
     Collect,
+    Deduce,
     Forward,
     InvertBranch,
     InvertLoop,
@@ -77,6 +78,10 @@ def read_by(step: Step) -> tuple[Var, ...]:
             return (first.source, differences)
         case Collect(values=values, rows=rows, offsets=offsets):
             return (*values, *_in_coefficients((*offsets, *(c for row in rows for c in row))))
+        case Deduce(operands=parts):
+            return tuple(
+                v for _, part in parts for v in (*leaves(part.whole), *_in_region(part.region))
+            )
         case Ratio(value=value, rows=rows):
             return (value, *_in_coefficients(tuple(c for row in rows for c in row)))
         case Quadratic(value=value, above=above, below=below):

@@ -15,6 +15,7 @@ from invcompiler.ir.nodes import Apply, Block, Branch, Display, Equation, Functi
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import InverseRule
+from invcompiler.rules.simplices import Formula
 from invcompiler.rules.stated import GeneralRule, UnaryRule
 from invcompiler.schedule.choices import Condition
 from invcompiler.schedule.regions import Form, Piece, Region, View
@@ -112,12 +113,13 @@ class Join:
 
 @dataclass(frozen=True, eq=False)
 class Accumulate:
-    """Put a whole together from its first element along an axis and its differences (`jnp.diff`)."""
+    """Put a whole together from its first element along an axis and its differences (`jnp.diff`), or (not `rising`) minus these."""
 
     whole: Var
     first: Piece
     differences: Var
     axis: int
+    rising: bool = True
 
     @property
     def solves(self) -> tuple[Var, ...]:
@@ -139,6 +141,35 @@ class Collect:
     @property
     def solves(self) -> tuple[Var, ...]:
         return self.solved
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """An operand of a formula: `whole`, or what it holds in `region`."""
+
+    whole: Tree
+    region: Region | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Deduce:
+    """Compute `solved` by a formula from operands that are known: where `equation` has more unknowns, or one of which a part is known.
+
+    `of` is where the program has the value, if `solved` is new, and `axis` the one that is mixed. `spare`: the operand has one number
+    more than are needed, unless it was completed.
+    """
+
+    equation: Apply
+    formula: type[Formula]
+    solved: Var
+    operands: tuple[tuple[str, Part], ...]
+    of: Part | None = None
+    axis: int | None = None
+    spare: Var | None = None
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -440,6 +471,7 @@ Step = Union[
     Join,
     Accumulate,
     Collect,
+    Deduce,
     CallInverse,
     ByStatedRule,
     InvertLoop,

@@ -25,7 +25,7 @@ from invcompiler.ir.interval import (
     Interval,
     point,
 )
-from invcompiler.ir.nodes import Const, Tree
+from invcompiler.ir.nodes import Const, Display, Tree
 from invcompiler.rules.canonical import Call
 
 INF = math.inf
@@ -342,7 +342,37 @@ def _astype(bounds):
     return bounds["x"] if is_floating else None
 
 
-@_ranges(jnp.tril, jnp.triu)
+@_ranges(jnp.append)
+def _append(bounds):
+    return bounds["arr"].hull(bounds["values"])
+
+
+@_ranges(jnp.pad)
+def _pad(bounds):
+    """Values that are not copies are 0, or one that is given."""
+    options = bounds.tree("kwargs")
+    if bounds.tree("mode") != Const("constant") or not isinstance(options, Display):
+        return None
+    filled = bounds.of(options.items[0]) if options.keys else point(0.0)
+    return bounds.first().hull(filled)
+
+
+@_ranges(jnp.ones)
+def _ones(bounds):
+    return point(1.0)
+
+
+@_ranges(jnp.zeros)
+def _zeros(bounds):
+    return point(0.0)
+
+
+@_ranges(jnp.eye, jnp.identity)
+def _eye(bounds):
+    return Interval(0, 1)
+
+
+@_ranges(jnp.tril, jnp.triu, jnp.diag)
 def _triangle(bounds):
     return bounds.first().hull(point(0.0))
 

@@ -68,7 +68,22 @@ class Permuted:
     taken: bool = False
 
 
-Region = Union[Item, Span1, Elements, Except, Masked, Permuted]
+@dataclass(frozen=True)
+class Band:
+    """What lies between two diagonals of a matrix, in the shape of the whole: `lo <= column - row <= hi`; None is for no bound."""
+
+    lo: int | None
+    hi: int | None
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """One diagonal of a matrix, as a vector: `column - row == k`."""
+
+    k: int
+
+
+Region = Union[Item, Span1, Elements, Except, Masked, Permuted, Band, Diagonal]
 
 
 class Form(enum.Enum):
@@ -79,6 +94,7 @@ class Form(enum.Enum):
     COMPLEMENT = "a region and the rest"
     STRIDES = "interleaved along an axis"
     PERMUTATION = "all elements in another order"
+    BANDS = "between diagonals, zero elsewhere"
     SCATTER = "anyhow"
 
 

@@ -164,6 +164,7 @@ def _clip(call):
     jnp.roll,
     jnp.triu,
     jnp.tril,
+    jnp.fill_diagonal,
     jnp.linalg.inv,
     jax.scipy.linalg.inv,
     jax.scipy.linalg.expm,
@@ -515,6 +516,76 @@ def _diff(call):
 def _broadcast_to(call):
     target = _target(call)
     return call.array(target, call.dtype("array") or call.dtype("arr"))
+
+
+@shape_of(*_named(jnp, "zeros ones full empty"))
+def _filled_array(call):
+    size = call.size("shape")
+    return call.array(_target(call) if size is None else (size,))
+
+
+@shape_of(jnp.eye, jnp.identity)
+def _eye(call):
+    rows = call.size("N") if "N" in call.given else call.size("n")
+    columns = rows if call.tree("M") == Const(None) else call.size("M")
+    return None if rows is None or columns is None else call.array((rows, columns))
+
+
+@shape_of(jnp.diag)
+def _diag(call):
+    shape, k = call.shape("v"), call.axis("k")
+    if not isinstance(shape, tuple) or k is None:
+        return None
+    if len(shape) == 1:
+        return call.array((shape[0] + abs(k),) * 2, call.dtype("v"))
+    if len(shape) == 2 and shape[0] == shape[1] and k == 0:
+        return call.array(shape[:1], call.dtype("v"))
+    return None
+
+
+@shape_of(jnp.diagonal)
+def _diagonal(call):
+    shape, k = call.shape("a"), call.axis("offset")
+    axes = call.axis("axis1"), call.axis("axis2")
+    if not isinstance(shape, tuple) or k != 0 or None in axes or len(shape) < 2:
+        return None
+    one, other = (axis % len(shape) for axis in axes if axis is not None)
+    if shape[one] != shape[other]:
+        return None
+    rest = tuple(size for i, size in enumerate(shape) if i not in (one, other))
+    return call.array((*rest, shape[one]), call.dtype("a"))
+
+
+@shape_of(jnp.append)
+def _append(call):
+    shapes = [call.shape(name) for name in ("arr", "values")]
+    if not all(isinstance(shape, tuple) and len(shape) < 2 for shape in shapes):
+        return None
+    return call.array((total(shape[0] if shape else 1 for shape in shapes),))
+
+
+@shape_of(jnp.pad)
+def _pad(call):
+    shape, widths = call.shape("array"), _widths(call)
+    if not isinstance(shape, tuple) or widths is None:
+        return None
+    pairs = list(np.broadcast_to(widths, (len(shape), 2)).tolist())
+    return call.array(
+        tuple(n + sum(pair) for n, pair in zip(shape, pairs, strict=True)), call.dtype("array")
+    )
+
+
+def _widths(call: CallSight) -> np.ndarray | None:
+    value = call.value("pad_width")
+    try:
+        widths = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        return None
+    shape = call.shape("array")
+    fits = widths.dtype.kind in "iu" and isinstance(shape, tuple) and widths.ndim <= 2
+    if not fits or widths.shape not in ((), (1,), (2,), (1, 2), (len(shape), 2), (len(shape), 1)):  # type: ignore[arg-type]
+        return None
+    return widths
 
 
 # ---- reductions ---------------------------------------------------------------------------------

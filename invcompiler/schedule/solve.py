@@ -25,6 +25,7 @@ from invcompiler.schedule import (
     bits,
     blocked,
     calls,
+    deductions,
     isolate,
     loops,
     low_rank,
@@ -57,7 +58,7 @@ from invcompiler.schedule.plan import (
     Step,
     Wrapped,
 )
-from invcompiler.schedule.regions import Agreement, Masked, Piece, View
+from invcompiler.schedule.regions import Agreement, Band, Masked, Piece, View
 
 
 def solve(block: Block, given: Iterable[Var], targets: Iterable[Var], context: Context) -> Plan:
@@ -127,7 +128,14 @@ class Solver:
             self.settle()
             if all(target in self.known for target in targets):
                 return
-            if not (self.collect() or self.split() or self.poll() or self.ask() or self.iterate()):
+            if not (
+                self.collect()
+                or self.deduce()
+                or self.split()
+                or self.poll()
+                or self.ask()
+                or self.iterate()
+            ):
                 return
 
     def settle(self) -> None:
@@ -163,7 +171,9 @@ class Solver:
         for view in self.graph.views_of_whole.get(var, ()):
             self.read(view, None)
         for view in self.graph.views_of_part.get(var, ()):
-            self.add_piece(view.whole, Piece(view.region, var, not isinstance(view.region, Masked)))
+            self.add_piece(
+                view.whole, Piece(view.region, var, not isinstance(view.region, Masked | Band))
+            )
         for whole, piece in self.unplaced.pop(var, ()):
             self.add_piece(whole, piece)
         for relation in self.graph.awaiting.get(var, ()):
@@ -237,10 +247,10 @@ class Solver:
         """Recover a whole from its first element and its differences."""
         if whole in self.known:
             return
-        for differences, axis in self.graph.differences.get(whole, ()):
+        for differences, axis, rising in self.graph.differences.get(whole, ()):
             for piece in self.pieces.get(whole, ()):
                 if differences in self.known and self.context.is_first(piece, axis, whole):
-                    self.take(Accumulate(whole, piece, differences, axis))
+                    self.take(Accumulate(whole, piece, differences, axis, rising))
                     return
 
     def retry_call(self, whole: Var) -> None:
@@ -339,6 +349,18 @@ class Solver:
             self.used.add(step.equation)
         self.take(step)
         return True
+
+    def deduce(self) -> bool:
+        """Compute a value by a formula of several equations, or from a part of it that is known; say whether there was one."""
+        for equation in self.graph.equations:
+            step = deductions.deduce(self, equation) if isinstance(equation, Apply) else None
+            if step is not None:
+                self.take(step)
+                if step.of is not None and isinstance(step.of.whole, Var):
+                    assert step.of.region is not None
+                    self.add_piece(step.of.whole, Piece(step.of.region, step.solved))
+                return True
+        return False
 
     def iterate(self) -> bool:
         """Solve the part of the program that is in the way by iteration, if that was asked for; say whether there is one."""

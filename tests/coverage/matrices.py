@@ -104,8 +104,10 @@ def planar(x):
 # ---- matrices -------------------------------------------------------------------------------------
 
 
-@ships(L, TFP="CholeskyOuterProduct", density=False)
-def outer_product(l):
+@ships(real(6), TFP="CholeskyOuterProduct", density=False, example=real(6))
+def outer_product(x):
+    l = jnp.zeros((3, 3)).at[jnp.tril_indices(3)].set(x)
+    l = jnp.tril(l, -1) + jnp.diag(jnp.exp(jnp.diag(l)))
     return l @ l.T
 
 
@@ -114,9 +116,10 @@ def cholesky(s):
     return jnp.linalg.cholesky(s)
 
 
-@ships(L, TFP="MatrixInverseTriL", density=False)
-def inverse_triangular(l):
-    return jax.scipy.linalg.solve_triangular(l, jnp.eye(4), lower=True)
+@ships(real(6), TFP="MatrixInverseTriL", density=False, example=real(6))
+def inverse_triangular(x):
+    l = jnp.zeros((3, 3)).at[jnp.tril_indices(3)].set(x)
+    return jax.scipy.linalg.solve_triangular(l, jnp.eye(3), lower=True)
 
 
 @ships(real(6), distrax="FillTriangular", TFP="FillTriangular", density=False, example=real(6))
@@ -168,10 +171,7 @@ def correlation_cholesky(x):
     return (z + jnp.eye(3)) * rest
 
 
-@ships(
-    lower(3) / jnp.linalg.norm(lower(3), axis=1, keepdims=True),
-    NumPyro="CorrMatrixCholeskyTransform^-1",
-    density=False,
-)
-def correlation_matrix(l):
+@ships(real(3), NumPyro="CorrMatrixCholeskyTransform^-1", density=False, example=real(3))
+def correlation_matrix(x):
+    l = correlation_cholesky(x)
     return l @ l.T

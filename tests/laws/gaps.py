@@ -4,13 +4,8 @@ import pytest
 
 EVERY_LAW = "every law"
 
-REPEATS = "there is no rule for a function that adds or repeats elements"
-
 # program: {law, or EVERY_LAW: reason}
-GAPS: dict[str, dict[str, str]] = {
-    "structural.broadcast_rows": {EVERY_LAW: REPEATS},
-    "structural.pad": {EVERY_LAW: REPEATS},
-}
+GAPS: dict[str, dict[str, str]] = {}
 
 ALONE = "the text without shapes is that of real floats, or binds what only the callable knows"
 BATCH = "refused to be safe: the step is not seen to keep examples apart"
@@ -35,7 +30,6 @@ UNSETTLED: dict[str, dict[str, str]] = {
     "numeric.perturbed_exponential": {"standalone": ALONE},
     "partial_knowledge.overlapping_slices": {EVERY_LAW: "its shape does not follow from overlaps"},
     "branches.where_on_a_mask_of_rows": {"standalone": ALONE},
-    "structural.tile": {EVERY_LAW: REPEATS},
     "structural.unpacked_rows": {"standalone": ALONE},
 }
 

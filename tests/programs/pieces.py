@@ -42,7 +42,9 @@ def yeo_johnson(x):
     return jnp.where(x >= 0, ((x + 1) ** 0.5 - 1) / 0.5, -((1 - x) ** 1.5 - 1) / 1.5)
 
 
-@program(X, jnp.asarray(0.7), no_gradient="JAX's is NaN: that of a power of what the other piece is for")
+@program(
+    X, jnp.asarray(0.7), no_gradient="JAX's is NaN: that of a power of what the other piece is for"
+)
 def yeo_johnson_of_known_power(x, power):
     above = ((x + 1) ** power - 1) / power
     below = -((1 - x) ** (2 - power) - 1) / (2 - power)

@@ -224,11 +224,11 @@ def broadcast_rows(x):
     return jnp.broadcast_to(x, (3, 2, 2))
 
 
-@program(X, no_ildj="the output has more elements than the input")
+@program(X, example=X, no_ildj="the output has more elements than the input")
 def tile(x):
     return jnp.concatenate([x, x])
 
 
-@program(real(3), no_ildj="the output has more elements than the input")
+@program(real(3), example=real(3), no_ildj="the output has more elements than the input")
 def pad(x):
     return jnp.pad(x, (1, 2))

@@ -31,14 +31,14 @@ def known_beside_the_output(x, w):
     return x + w, w  #~ does not depend on the unknown
 
 
-@refused(inv.InversionError, kind="ildj")
+@refused(Dof, kind="ildj", example=jax.ShapeDtypeStruct((3,), jnp.float64))
 def padded(x):
-    return jnp.pad(x, (1, 1))  #~ no rule to invert
+    return jnp.pad(x, (1, 1))  #~ numbers come out
 
 
-@refused(inv.InversionError, kind="forward_and_fldj")
+@refused(Dof, kind="forward_and_fldj", example=jax.ShapeDtypeStruct((3,), jnp.float64))
 def broadcast(x):
-    return jnp.broadcast_to(x, (4, 3))  #~ no rule to invert
+    return jnp.broadcast_to(x, (4, 3))  #~ numbers come out
 
 
 @refused(Dof, kind="ildj", example=jax.ShapeDtypeStruct((3,), jnp.float64), call=(jnp.zeros(3, complex),))
@@ -59,3 +59,19 @@ def overlapping_slices(x):
 @refused(Dof, kind="ildj")
 def reconstructible_mean(x):
     return x, x.mean()  #~ follows from the other outputs
+
+
+@refused(Dof, kind="ildj")
+def simplex(x):
+    return jax.nn.softmax(jnp.concatenate([x, jnp.zeros(1)]))  #~ follows from the others
+
+
+@refused(Dof, kind="ildj")
+def factor_of_a_scaled_matrix(s):
+    return jnp.linalg.cholesky(2 * s)  #~ has each number twice
+
+
+@refused(Dof, kind="ildj", example=jax.ShapeDtypeStruct((3, 3), jnp.float64))
+def product_with_a_triangle(s):
+    w = jnp.array([[1.0, 2, 0], [0, 1, 3], [1, 0, 1]])
+    return w @ jnp.linalg.cholesky(s)  #~ has zeros

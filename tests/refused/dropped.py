@@ -136,7 +136,7 @@ def subset_by_index(x):
 
 @refused(Dropped)
 def lower_triangle(x):
-    return jnp.tril(x)  #~ many inputs of
+    return jnp.tril(x)  #~ the rest of the matrix
 
 
 @refused(Inversion)

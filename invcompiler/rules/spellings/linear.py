@@ -90,6 +90,13 @@ def _inv(a, overwrite_a=NONE, check_finite=NONE):
     return {"a": a}
 
 
+@spelled(jnp.linalg.cholesky, jax.scipy.linalg.cholesky)
+def _cholesky(a, lower=Const(False), overwrite_a=NONE, check_finite=NONE):
+    if not isinstance(lower, Const) or type(lower.value) is not bool:
+        return None
+    return {"a": a, "upper": Const(not lower.value), "symmetrize_input": Const(True)}
+
+
 declare_all(jax.scipy.linalg, "solve solve_triangular cho_solve lu_solve expm lu")
 declare_all(jnp.fft, "fft ifft fft2 ifft2 fftn ifftn rfft irfft fftshift ifftshift")
-declare_all(jnp, "vdot vecdot kron outer convolve cross triu tril eye identity diag")
+declare_all(jnp, "vdot vecdot kron outer convolve cross triu tril eye identity diag fill_diagonal")

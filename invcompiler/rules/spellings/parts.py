@@ -11,6 +11,7 @@ from jax import lax
 from invcompiler.ir.nodes import Const, Display
 from invcompiler.rules.canonical import (
     NONE,
+    Call,
     axis_tree,
     declare_all,
     is_given,
@@ -39,9 +40,14 @@ def _concatenate_lax(operands, dimension):
     return _concatenate(operands, dimension)
 
 
-@spelled(jnp.concatenate, jnp.append)
 def _append(arr, values, axis=NONE):
-    return _concatenate(Display(list, (arr, values)), axis) if is_given(axis) else None
+    if is_given(axis):
+        return Call(jnp.concatenate, _concatenate(Display(list, (arr, values)), axis))
+    return {"arr": arr, "values": values}
+
+
+same(_append, jnp.append)
+name_arguments(jnp.append, "arr", "values")
 
 
 def _stack(arrays, axis=Const(0), out=NONE, dtype=NONE):
@@ -69,7 +75,7 @@ def _split_lax(operand, sizes, axis=Const(0)):
 
 
 declare_all(jnp, "hstack vstack dstack column_stack hsplit vsplit dsplit unstack block pad tile")
-declare_all(jnp, "insert delete broadcast_to repeat take_along_axis meshgrid")
+declare_all(jnp, "zeros ones full empty insert delete broadcast_to repeat take_along_axis meshgrid")
 declare_all(lax, "slice slice_in_dim index_in_dim dynamic_slice dynamic_slice_in_dim")
 declare_all(lax, "dynamic_index_in_dim dynamic_update_slice dynamic_update_slice_in_dim")
 declare_all(lax, "bitcast_convert_type pad broadcast_in_dim select_n clamp cumlogsumexp")

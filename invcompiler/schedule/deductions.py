@@ -1,0 +1,30 @@
+"""What several equations together, or a part of a value that is known before, determine: tried when no single equation can run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invcompiler.ir.nodes import Apply
+from invcompiler.schedule import normalised, sticks, triangular
+from invcompiler.schedule.plan import Deduce
+
+if TYPE_CHECKING:
+    from invcompiler.schedule.solve import Solver
+
+_ATTEMPTS = (normalised.deduce, sticks.deduce, triangular.deduce)
+
+
+def deduce(solver: Solver, equation: Apply) -> Deduce | None:
+    for attempt in _ATTEMPTS:
+        step = attempt(solver, equation)
+        if step is not None and step.solved not in solver.known:
+            return step
+    return None
+
+
+def waits_for_shapes(solver: Solver, equation: Apply) -> bool:
+    """Whether more may be said of an equation once the shapes of its operands are known."""
+    if solver.context.facts.is_concrete:
+        return False
+    attempts = (normalised, sticks, triangular)
+    return any(attempt.waits_for_shapes(solver, equation) for attempt in attempts)
