@@ -69,6 +69,8 @@ def _attempt(solver: Solver, equation: Apply, source: Var) -> Bits | Refusal | N
         rows = None if rotated else _rows(solver, equation.out, source, assumed)
     except _NotLinear:
         return None
+    if rows is not None and not any(rows):
+        return Refusal("the unknown appears more than once, and cancels")
     if waits:
         hint = "pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown"
         return NotIterated("where its bits go depends on its dtype", hint, waits=True)
