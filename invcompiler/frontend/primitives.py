@@ -522,6 +522,36 @@ def _precision(precision: Any) -> dict[str, Tree]:
     return {"precision": Const(name.lower())}
 
 
+@primitive("conv_general_dilated")
+def _convolution(op: Operation) -> Tree:
+    numbers, rank = op.params["dimension_numbers"], len(op.shape(0))
+    layouts = (
+        _layout(numbers.lhs_spec, "NC", rank),
+        _layout(numbers.rhs_spec, "OI", rank),
+        _layout(numbers.out_spec, "NC", rank),
+    )
+    options: dict[str, Tree] = {"dimension_numbers": Display(tuple, tuple(map(Const, layouts)))}
+    for name in ("lhs_dilation", "rhs_dilation"):
+        if any(n != 1 for n in op.params[name]):
+            options[name] = ints(op.params[name])
+    for name in ("feature_group_count", "batch_group_count"):
+        if op.params[name] != 1:
+            options[name] = Const(op.params[name])
+    wanted = op.params.get("preferred_element_type")
+    if wanted is not None and wanted != jnp.result_type(*(aval.dtype for aval in op.avals)):
+        options["preferred_element_type"] = dtype_tree(wanted)
+    options |= _precision(op.params.get("precision"))
+    strides, padding = ints(op.params["window_strides"]), as_tree(tuple(op.params["padding"]))
+    assert padding is not None
+    return op.call(lax.conv_general_dilated, *op.args, strides, padding, **options)
+
+
+def _layout(spec: Sequence[int], first: str, rank: int) -> str:
+    """Return `"NHWC"` for the places (0, 3, 1, 2) of N, C, H and W."""
+    letters = [*first, *"HWDEFG"[: rank - 2]]
+    return "".join(letter for _, letter in sorted(zip(spec, letters, strict=True)))
+
+
 _FFTS = {"FFT": jnp.fft.fftn, "IFFT": jnp.fft.ifftn, "RFFT": jnp.fft.rfftn, "IRFFT": jnp.fft.irfftn}
 _FFT = {"FFT": jnp.fft.fft, "IFFT": jnp.fft.ifft, "RFFT": jnp.fft.rfft, "IRFFT": jnp.fft.irfft}
 

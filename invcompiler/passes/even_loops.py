@@ -10,6 +10,7 @@ A zip stops with the shortest of its parts; what is left of the others has no co
 from __future__ import annotations
 
 import operator
+from collections.abc import Sized
 from dataclasses import replace
 from typing import Any
 
@@ -60,8 +61,11 @@ def length_of(avals: Any, part: Iter) -> int | None:
     return None if known is None else known.value
 
 
-def _length(aval: Any) -> int:
-    return aval.shape[0] if isinstance(aval, jax.ShapeDtypeStruct) else len(aval)
+def _length(aval: Any) -> int | None:
+    """Return how many items a value has; a generator does not say."""
+    if isinstance(aval, jax.ShapeDtypeStruct):
+        return aval.shape[0]
+    return len(aval) if isinstance(aval, Sized) else None
 
 
 class _Cut:

@@ -20,7 +20,7 @@ from jax import lax
 from invcompiler.ir.nodes import Const
 from invcompiler.rules.conditions import every, nonzero, number_value, rank_is, static_value
 from invcompiler.rules.registry import Numbers, Refusal, linear
-from invcompiler.rules.statics import points, solving, unscaling
+from invcompiler.rules.statics import back, channels_of, points, solving, unscaling
 
 # ---- conditions --------------------------------------------------------------------------------------
 
@@ -516,26 +516,61 @@ class idctn_orthogonal:
 
 # ---- convolutions with one tap: a matrix for the channels of each pixel --------------------------------------------
 
-def _one_tap(call, facts):
-    shape = facts.shape(call.arguments["rhs"])
-    strides = static_value(call.arguments["window_strides"], facts)
-    padding = static_value(call.arguments["padding"], facts)
-    if shape is not None and any(isinstance(n, int) and n != 1 for n in shape[2:]):
-        return Refusal("its kernel has several taps")
-    if strides is None or any(n != 1 for n in strides[0]) or padding not in (("SAME",), ("VALID",)):
-        return Refusal("it strides or pads")
-    return None if shape is None else _differing_channels(shape)
+_one_tap_hint = "invert a convolution by its spectrum: `jnp.fft.ifft(jnp.fft.fft(x) * jnp.fft.fft(k))`"
 
-def _differing_channels(shape):
-    if _differ(shape[0], shape[1]):
-        return Refusal(f"it makes {shape[0]} channels of {shape[1]}", _square_hint)
+def _one_tap(layout):
+    def condition(call, facts):
+        numbers = static_value(call.arguments["dimension_numbers"], facts) if "dimension_numbers" in call.arguments else (None,)
+        if numbers is None or channels_of(numbers[0]) != layout:
+            return Refusal("its kernel is laid out in another way")
+        for name in ("window_strides", "lhs_dilation"):
+            given = static_value(call.arguments[name], facts) if name in call.arguments else (None,)
+            if given is None or any(n != 1 for n in given[0] or ()):
+                return Refusal("it strides or dilates", _one_tap_hint)
+        for name in ("feature_group_count", "batch_group_count"):
+            if call.arguments.get(name, Const(1)) not in (Const(1), Const(None)):
+                return Refusal("it treats channels in groups")
+        padding = static_value(call.arguments["padding"], facts)
+        if padding is None or not _pads_nothing(padding[0]):
+            return Refusal("it pads", _one_tap_hint)
+        return _is_one_tap(facts.shape(call.arguments["rhs"]), layout)
+    return condition
+
+def _pads_nothing(padding):
+    return padding in ("SAME", "VALID", "SAME_LOWER") or all(tuple(pair) == (0, 0) for pair in padding)
+
+def _is_one_tap(shape, layout):
+    if shape is None:
+        return None
+    taps, channels = (shape[:-2], shape[-2:]) if layout == "last" else (shape[2:], shape[:2])
+    if any(isinstance(n, int) and n != 1 for n in taps):
+        return Refusal("its kernel has several taps", _one_tap_hint)
+    if _differ(*channels):
+        return Refusal(f"its kernel is {channels[0]} by {channels[1]} channels", _square_hint)
     return None
 
 @linear(lax.conv, argument="lhs", core=None)
 class conv_of_one_tap:                                 # of images N C H W, with a kernel O I 1 1
-    condition = _one_tap
-    def inverse(y, rhs):
-        matrix = rhs.reshape(rhs.shape[:2])
-        return jnp.einsum("oi,no...->ni...", jnp.linalg.inv(matrix).T, y)
+    condition = _one_tap("first")
+    def inverse(y, rhs, window_strides):
+        return lax.conv(y, jnp.linalg.inv(rhs.T).T, window_strides, "VALID")
     def log_det(lhs, rhs):
-        return lhs.size // rhs.shape[0] * jnp.linalg.slogdet(rhs.reshape(rhs.shape[:2]))[1]
+        return lhs.size // rhs.shape[0] * jnp.sum(jnp.linalg.slogdet(rhs.T)[1])
+
+@linear(lax.conv_general_dilated, argument="lhs", core=None)
+class conv_of_one_tap_by_last_axes:                    # a kernel 1 1 I O or 1 1 O I
+    condition = _one_tap("last")
+    def inverse(y, rhs, window_strides, dimension_numbers):
+        kernel = jnp.linalg.inv(rhs)
+        return lax.conv_general_dilated(y, kernel, window_strides, "VALID", dimension_numbers=back(dimension_numbers))
+    def log_det(lhs, rhs):
+        return lhs.size // rhs.shape[-1] * jnp.sum(jnp.linalg.slogdet(rhs)[1])
+
+@linear(lax.conv_general_dilated, argument="lhs", core=None)
+class conv_of_one_tap_by_first_axes:                   # a kernel O I 1 1 or I O 1 1
+    condition = _one_tap("first")
+    def inverse(y, rhs, window_strides, dimension_numbers):
+        kernel = jnp.linalg.inv(rhs.T).T
+        return lax.conv_general_dilated(y, kernel, window_strides, "VALID", dimension_numbers=back(dimension_numbers))
+    def log_det(lhs, rhs):
+        return lhs.size // rhs.shape[0] * jnp.sum(jnp.linalg.slogdet(rhs.T)[1])

@@ -66,4 +66,38 @@ def points(shape, axes):
     return math.prod(shape if axes is None else [shape[axis] for axis in axes])
 
 
-__all__ = ["inverse_permutation", "negated", "points", "solving", "swapped", "unscaling"]
+def channels_of(numbers):
+    """Return whether the two axes of channels are the "first" or the "last" of the kernel of a convolution, or None.
+
+    `numbers` are its dimension numbers: None, three strings, or three permutations.
+
+    >>> channels_of(("NHWC", "HWIO", "NHWC")), channels_of(None)
+    ('last', 'first')
+    """
+    if numbers is None:
+        return "first"
+    kernel = numbers[1]
+    rank = len(kernel)
+    axes = [kernel.index("I"), kernel.index("O")] if isinstance(kernel, str) else kernel[:2]
+    return {(0, 1): "first", (rank - 2, rank - 1): "last"}.get((min(axes), max(axes)))
+
+
+def back(numbers):
+    """Return the dimension numbers of a convolution that takes the value of another one to its operand.
+
+    >>> back(("NHWC", "HWIO", "NCHW"))
+    ('NCHW', 'HWIO', 'NHWC')
+    """
+    return numbers and (numbers[2], numbers[1], numbers[0])
+
+
+__all__ = [
+    "back",
+    "channels_of",
+    "inverse_permutation",
+    "negated",
+    "points",
+    "solving",
+    "swapped",
+    "unscaling",
+]

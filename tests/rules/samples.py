@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -300,6 +301,7 @@ def _linear():
     yield "matrix_times_columns", _array(2, 3, 4), {"a": WS}, lambda x: WS @ x
     yield "matrix_times_columns", _array(2, 3, 4), {"a": W}, lambda x: W @ x
     yield "matrix_times", A3, {"a": W}, lambda x: W @ x
+    yield "matrices_times", A3, {"a": W}, lambda x: W @ x
     yield "matrix_inner_vector", A3, {"a": W}, lambda x: jnp.inner(W, x)
     yield "matvec", A3, {"x1": W}, lambda x: jnp.matvec(W, x)
     yield "matvec", A23, {"x1": W}, lambda x: jnp.matvec(W, x)
@@ -372,14 +374,24 @@ def _transforms_of_images():
     known = {"type": 2, "s": None, "axes": (0, 2), "norm": "ortho"}
     yield "dctn_orthogonal", A243, known, lambda x: fft.dctn(x, axes=(0, 2), norm="ortho")
     yield "idctn_orthogonal", A243, known, lambda x: fft.idctn(x, axes=(0, 2), norm="ortho")
-    kernel = _square()[:, :, None, None]
-    known = {"rhs": kernel, "window_strides": (1, 1), "padding": "SAME"}
-    yield (
-        "conv_of_one_tap",
-        _array(2, 3, 2, 4),
-        known,
-        lambda x: lax.conv(x, kernel, (1, 1), "SAME"),
-    )
+    first, last = _square()[:, :, None, None], _square()[None, None]
+    known = {"rhs": first, "window_strides": (1, 1), "padding": "SAME"}
+    yield "conv_of_one_tap", _array(2, 3, 2, 4), known, lambda x: lax.conv(x, first, (1, 1), "SAME")
+    for name, shape, kernel, numbers in (
+        ("conv_of_one_tap_by_first_axes", (2, 3, 2, 4), first, None),
+        ("conv_of_one_tap_by_first_axes", (2, 3, 2, 4), first, ("NCHW", "IOHW", "NHWC")),
+        ("conv_of_one_tap_by_last_axes", (2, 2, 4, 3), last, ("NHWC", "HWIO", "NHWC")),
+        ("conv_of_one_tap_by_last_axes", (2, 3, 2, 4), last, ("NCHW", "HWOI", "NHWC")),
+    ):
+        known = {"rhs": kernel, "window_strides": (1, 1), "dimension_numbers": numbers}
+        run = functools.partial(
+            lax.conv_general_dilated,
+            rhs=kernel,
+            window_strides=(1, 1),
+            padding="VALID",
+            dimension_numbers=numbers,
+        )
+        yield name, _array(*shape), {**known, "padding": "VALID"}, run
 
 
 def _sequences():
