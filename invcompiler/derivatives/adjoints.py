@@ -119,6 +119,7 @@ class Adjoint:
 
     def fwd(self, *args: Any, **kwargs: Any) -> tuple[Any, Residuals]:
         """Return `f(*args, **kwargs)`, and the residuals that `bwd` needs."""
+        args = self._maker.as_jax_sees(args)
         key, compiled = self._signature(args, kwargs)
         out, residuals = compiled.fwd(*args, **kwargs)
         return out, Residuals(residuals, _Signature(key, Form.of(out)))
@@ -190,13 +191,15 @@ def _compiled(program: Program, maker: Maker, can_jit: bool) -> _Compiled:
     fwd, bwd = pair_of(program)
     needs = inspect.signature(fwd).parameters
     captures = {name: c for name, c in program.text.captures if name in needs}
-    run = static_jit(fwd) if can_jit else fwd
+    run = static_jit(fwd, maker.sorts_dicts) if can_jit else fwd
 
     def bound(*args: Any, **kwargs: Any) -> Any:
         today = {name: capture.read() for name, capture in captures.items()}
         return run(*args, **kwargs, **today)
 
-    return _Compiled(program, bound, static_jit(bwd) if can_jit else bwd, tuple(captures))
+    return _Compiled(
+        program, bound, static_jit(bwd, maker.sorts_dicts) if can_jit else bwd, tuple(captures)
+    )
 
 
 def _with_objects(function: Callable[..., Any], program: Program) -> Callable[..., Any]:

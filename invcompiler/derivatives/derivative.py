@@ -22,6 +22,9 @@ class Derivative(Generated):
                 self._generic = self._maker.generic_program()
         return super().program
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*self._maker.as_jax_sees(args), **kwargs)
+
     def function_for(self, args: tuple, kwargs: dict[str, Any]) -> Function:
         """Return the IR of this function for arguments that look like these: for derivatives of derivatives."""
         return self._maker.program(args, kwargs)[0]

@@ -13,6 +13,7 @@ from invcompiler.derivatives.targets import Argnums, positions, target_of
 from invcompiler.errors import InvcompilerError
 from invcompiler.frontend import is_current, is_jitted
 from invcompiler.generated import Program, place_of, program_of
+from invcompiler.ir.dict_order import sorted_dicts
 from invcompiler.ir.nodes import Capture, Function, Var
 from invcompiler.passes.derivative_programs import Subject, generic_subject
 from invcompiler.passes.emission import LeftToJax
@@ -109,6 +110,12 @@ class Maker:
 
     def holds(self, program: Program) -> bool:
         return all(map(is_current, program.rests_on))
+
+    def as_jax_sees(self, args: tuple) -> tuple:
+        """Return arguments for `f`: JAX takes those apart that it differentiates by, which sorts their dicts."""
+        return tuple(
+            sorted_dicts(arg) if number in self.chosen else arg for number, arg in enumerate(args)
+        )
 
     @property
     def sorts_dicts(self) -> bool:

@@ -15,6 +15,7 @@ from invcompiler.derivatives.forms import look_of
 from invcompiler.derivatives.makers import Maker
 from invcompiler.derivatives.once import Once
 from invcompiler.derivatives.targets import Argnums
+from invcompiler.ir.dict_order import sorted_dicts
 from invcompiler.ir.nodes import Function
 from invcompiler.passes.adjoint_pairs import run_by
 from invcompiler.passes.derivative_programs import Subject, tangent_program
@@ -35,6 +36,9 @@ class TangentMaker(Maker):
         primals, _ = (*args, *kwargs.values())
         write = lambda of: tangent_program(of, self.vars(of), len(primals))
         return self._written(tuple(primals), {}, write)
+
+    def as_jax_sees(self, args: tuple) -> tuple:
+        return args  # `Tangent.jvp` sees to it
 
     def write(self, of: Subject) -> Function:
         return tangent_program(of, self.vars(of), len(of.params))
@@ -59,6 +63,10 @@ class Tangent:
             tangents = tuple(tangents[number] for number in chosen)
         if len(tangents) != len(chosen):
             raise ValueError(f"expected {len(chosen)} tangents, got {len(tangents)}")
+        primals, tangents = (
+            Maker.as_jax_sees(self._maker, primals),
+            tuple(map(sorted_dicts, tangents)),
+        )
         _check_alike([primals[number] for number in chosen], tangents)
         return self._generated(primals, tangents)
 

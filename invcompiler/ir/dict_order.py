@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+import jax
+
 
 def order_of(value: Any) -> Hashable:
     """Return what tells the orders of the dicts in `value`; None if there are none."""
@@ -32,4 +34,9 @@ def in_order(value: Any, order: Any) -> Any:
     return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
 
-__all__ = ["in_order", "order_of"]
+def sorted_dicts(value: Any) -> Any:
+    """Return `value` as JAX rebuilds it, with its dicts in the order of their keys."""
+    return value if order_of(value) is None else jax.tree.map(lambda leaf: leaf, value)
+
+
+__all__ = ["in_order", "order_of", "sorted_dicts"]
