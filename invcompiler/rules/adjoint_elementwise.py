@@ -18,12 +18,16 @@ from invcompiler.rules.adjoint_registry import pointwise, slope
 # ---- arithmetic -----------------------------------------------------------------------------------
 
 
-@pointwise(jnp.add, "x1", linear=True, holomorphic=True)
+def _are_no_lists(x1, x2):
+    return not isinstance(x1, list | tuple) and not isinstance(x2, list | tuple)
+
+
+@pointwise(jnp.add, "x1", condition=_are_no_lists, linear=True, holomorphic=True)
 def _(y_bar):
     return y_bar
 
 
-@pointwise(jnp.add, "x2", linear=True, holomorphic=True)
+@pointwise(jnp.add, "x2", condition=_are_no_lists, linear=True, holomorphic=True)
 def _(y_bar):
     return y_bar
 
