@@ -236,6 +236,10 @@ def _call(
     )
     if opaque is not None:
         return _at(solver, opaque, missing)  # type: ignore[return-value]
+    if deductions.waits_for_shapes(solver, equation):
+        facts["label"] = f"whether {name} can be undone depends on shapes"
+        facts["hint"] = "pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown"
+        return ShapeError(**facts)
     if equation.out not in solver.known:
         facts["label"] = f"only a part of what {name} gives is used: the rest is dropped"
         facts["hint"] = "return the rest as well, or take it as a known argument"
@@ -245,10 +249,6 @@ def _call(
         facts["label"] = "the elements that are overwritten here are dropped"
         facts["hint"] = "return them as well, or take them as a known argument"
         return InformationDroppedError(**facts)
-    if deductions.waits_for_shapes(solver, equation):
-        facts["label"] = f"whether {name} can be undone depends on shapes"
-        facts["hint"] = "pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown"
-        return ShapeError(**facts)
     if is_reduction(solver, equation):
         facts["label"] = f"many inputs of {name} give the same output"
         facts["hint"] = "return the unknown as well, or make it a known argument"
