@@ -24,6 +24,7 @@ from invcompiler.rules.simplices import Formula
 from invcompiler.schedule.plan import Deduce, Part
 from invcompiler.schedule.positions import END, Position, plus
 from invcompiler.schedule.regions import Piece, Region, Span1
+from invcompiler.schedule.running import run_now
 from invcompiler.schedule.triangular import diagonal
 from invcompiler.schedule.views import boundaries
 
@@ -527,7 +528,7 @@ def _of_joined(solver: Solver, tree: Tree, operand: Var, axis: int, applied: Any
 
 
 def _applied(fn: Any, value: float) -> float:
-    return value if fn is None else float(fn(value))
+    return value if fn is None else float(run_now(lambda: fn(value)))
 
 
 def numbers(solver: Solver, tree: Tree) -> Any:

@@ -23,6 +23,9 @@ UNKNOWN_PRIMITIVES = {
     "conditioners.pure_callback": "a callback",
     "linear.orthogonal": "`qr`, of several results",
     "linear.unit_lower_triangular": "an update at places along two axes",
+    "matrices.covariance_of_an_upper_triangle": "an update at places along two axes",
+    "matrices.filled_diagonal": "an update at places along two axes",
+    "matrices.solve_with_an_unknown_triangle": "an update at places along two axes",
 }
 
 TEXT = """

@@ -425,7 +425,7 @@ def left_early(x, steps):
     return x
 
 
-@program(real(3), 5)
+@program(real(3), 5, needs_arguments="how many steps there are")
 def returned_from(x, steps):
     for i in range(steps):
         x = 2 * x + i
