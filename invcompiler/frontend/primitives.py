@@ -291,6 +291,13 @@ def _stack(op: Operation) -> Tree:
     return op.call(jnp.stack, Display(list, tuple(op.args)), axis=Const(int(op.params["axis"])))
 
 
+@primitive("unstack")
+def _unstack(op: Operation) -> list[Tree]:
+    axis, rank = int(op.params["axis"]), len(op.shape())
+    rows = range(op.shape()[axis])
+    return [op.getitem(op.args[0], index_along({axis: Const(row)}, rank)) for row in rows]
+
+
 @primitive("split")
 def _split(op: Operation) -> list[Tree]:
     sizes = [int(size) for size in op.params["sizes"]]
