@@ -433,12 +433,16 @@ class Emitter:
     def call_inverse(self, step: CallInverse) -> None:
         invert_calls.call_inverse(self, step)
 
-    def assume_shapes(self, trees: list[Tree], like: Var) -> None:
-        """Note in the docstring that values are taken to have one element for each of `like`: nothing in the text tells."""
+    def assume_shapes(self, trees: list[Tree], like: Var) -> bool:
+        """Note in the docstring that values are taken to have one element for each of `like`: nothing in the text tells.
+
+        Return whether that can be said: of a value without a name it cannot, and must not be assumed.
+        """
         names = [f"`{tree.name}`" for tree in trees if isinstance(tree, Var) and tree.name]
         name = self.context.name_of(like)
         if names and name:
             self.assumptions.append(f"Holds for {' and '.join(names)} of the shape of `{name}`.")
+        return bool(names and name)
 
     # ---- questions --------------------------------------------------------------------------
 

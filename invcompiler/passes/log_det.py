@@ -339,14 +339,15 @@ def _masked(emitter: Emitter, term: Term) -> Term:
             return term
         case Masked(mask=mask):
             same = emitter.facts.same_shape(mask, term.of)
+            fills = same is not False
             if not term.full and same is None:
-                emitter.assume_shapes([mask], term.of)
+                fills = emitter.assume_shapes([mask], term.of)
             ranks = (term.rank, emitter.facts.rank(mask))
             shapes = (term.shape, emitter.context.concrete_shape(mask))
             return replace(
                 term,
                 value=emitter.masked(term.value, term.region),
-                full=term.full or same is not False,
+                full=term.full or fills,
                 rank=None if None in ranks else max(ranks),
                 shape=None if None in shapes else np.broadcast_shapes(*shapes),
                 region=None,
