@@ -232,6 +232,14 @@ def free_vars(block: Block) -> tuple[Var, ...]:
     return tuple(free)
 
 
+def read_in(block: Block) -> frozenset[Var]:
+    """Return the vars that some equation of `block` reads, or that it returns."""
+    read = set(leaves(block.result))
+    for equation in block.equations:
+        read.update(operands(equation))
+    return frozenset(read)
+
+
 __all__ = [
     "free_vars",
     "item_count",
@@ -242,4 +250,5 @@ __all__ = [
     "map_operands",
     "map_tree",
     "operands",
+    "read_in",
 ]

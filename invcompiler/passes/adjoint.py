@@ -32,7 +32,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.walk import leaves, operands
+from invcompiler.ir.walk import leaves, operands, read_in
 from invcompiler.passes.activity import useful, varying
 from invcompiler.passes.avals import Avals
 from invcompiler.passes.cotangents import Cotangents
@@ -55,6 +55,7 @@ class Walk:
     recompute: bool = False
     definitions: dict[Var, Equation] = field(default_factory=dict)
     pullbacks: list[Pullback] = field(default_factory=list)
+    read: frozenset[Var] = frozenset()  # what the block reads somewhere, or returns
 
     def active(self, var: Var) -> bool:
         """Whether a cotangent of `var` is wanted: it varies with the inputs, and the output with it."""
@@ -76,6 +77,7 @@ class Walk:
         self.forward.functions.update(local_pullbacks(block))
         if self.forward.generic:
             self.forward.functions.update(called(block))
+        self.read = read_in(block)
         for equation in block.equations:
             self.equation(equation)
 

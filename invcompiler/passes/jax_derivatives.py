@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,40 +99,84 @@ def _pull(cots: Cotangents, pull: Tree, part: Differentiable, out: Var) -> None:
         cots.give(var, item)
 
 
+@dataclass(frozen=True)
+class Copied:
+    """Copied statements as a function of what varies: `fn(*values)` is `results`, or `(results, others)` if there are any.
+
+    `results` are the outs with a derivative, `others` those without one, such as a key or a counter, that are read later on.
+    """
+
+    fn: Closure
+    inputs: tuple[Tree, ...]
+    results: tuple[Var, ...]
+    others: tuple[Var, ...]
+
+    @property
+    def keywords(self) -> tuple[tuple[str, Tree], ...]:
+        return (("has_aux", Const(True)),) if self.others else ()
+
+    @property
+    def parts(self) -> int:
+        """The number of items that `jax.jvp` and `jax.vjp` return."""
+        return 3 if self.others else 2
+
+    def bind(self, emit: Emission, pair: Tree, span: Span | None) -> None:
+        """Bind the outs to what they are in `pair`, the value of `jax.jvp` or `jax.vjp`."""
+        self._bind(emit, self.results, pair, 0, span)
+        if self.others:
+            self._bind(emit, self.others, pair, 2, span)
+
+    def _bind(
+        self, emit: Emission, outs: tuple[Var, ...], pair: Tree, at: int, span: Span | None
+    ) -> None:
+        if len(outs) == 1:
+            emit.keep(Apply(outs[0], GETITEM, (pair, Const(at)), (), span, self.parts))
+            return
+        values = emit.apply(GETITEM, (pair, Const(at)), arity=self.parts)
+        for number, out in enumerate(outs):
+            emit.keep(Apply(out, GETITEM, (values, Const(number)), (), span, len(outs)))
+
+
+def copied(equation: Opaque, active: Callable[[Var], bool], read: Callable[[Var], bool]) -> Copied:
+    """Return copied statements as a function of those of their inputs that are `active`, for the outs that are `read`."""
+    chosen = [(name, tree) for name, tree in equation.ins if any(map(active, leaves(tree)))]
+    results = tuple(out for out in equation.outs if active(out) and read(out))
+    others = tuple(out for out in equation.outs if not active(out) and read(out))
+    fn = _as_function(equation, tuple(name for name, _ in chosen), results, others)
+    return Copied(fn, tuple(tree for _, tree in chosen), results, others)
+
+
 def vjp_of_opaque(walk: Walk, equation: Opaque) -> Pullback:
     """Return the pullback of copied statements: they become a function, and `jax.vjp` differentiates that."""
-    chosen = [(name, tree) for name, tree in equation.ins if any(map(walk.active, leaves(tree)))]
-    fn = opaque_function(equation, tuple(name for name, _ in chosen))
-    pair = walk.forward.apply(reference(jax.vjp), (fn, *(tree for _, tree in chosen)))
-    value = walk.forward.apply(GETITEM, (pair, Const(0)), arity=2)
-    pull = walk.forward.apply(GETITEM, (pair, Const(1)), name="step_vjp", arity=2)
-    n = len(equation.outs)
-    single = isinstance(equation.code, ast.expr)
-    for number, out in enumerate(equation.outs):
-        args = (pair, Const(0)) if single else (value, Const(number))
-        walk.forward.keep(Apply(out, GETITEM, args, (), equation.span, 2 if single else n))
+    part = copied(equation, walk.active, walk.read.__contains__)
+    emit = walk.forward
+    pair = emit.apply(reference(jax.vjp), (part.fn, *part.inputs), part.keywords)
+    part.bind(emit, pair, equation.span)
+    pull = emit.apply(GETITEM, (pair, Const(1)), name="step_vjp", arity=part.parts)
 
     def pullback(cots: Cotangents) -> None:
-        taken = [cots.take(out) for out in equation.outs]
+        taken = [cots.take(out) for out in part.results]
         if all(bar == ZERO for bar in taken):
             return
-        whole = [cots.whole(b, out) for b, out in zip(taken, equation.outs, strict=True)]
-        bar = whole[0] if single else Display(tuple, tuple(whole))
+        whole = [cots.whole(b, out) for b, out in zip(taken, part.results, strict=True)]
+        bar = whole[0] if len(whole) == 1 else Display(tuple, tuple(whole))
         assert isinstance(pull, Var)
-        items = cots.emit.items(cots.emit.apply(pull, (bar,)), len(chosen))
-        for (_, tree), item in zip(chosen, items, strict=True):
+        items = cots.emit.items(cots.emit.apply(pull, (bar,)), len(part.inputs))
+        for tree, item in zip(part.inputs, items, strict=True):
             cots.give(tree, item)
 
     return pullback
 
 
-def opaque_function(equation: Opaque, names: tuple[str, ...]) -> Closure:
+def _as_function(
+    equation: Opaque, names: tuple[str, ...], results: tuple[Var, ...], others: tuple[Var, ...]
+) -> Closure:
     """Return copied statements as a function of those of their inputs that are called `names`.
 
     Another input that the statements bind anew, such as a counter, is what its parameter starts with.
     """
-    others = tuple((name, tree) for name, tree in equation.ins if name not in names)
-    starts = {name: f"{name}_before" for name, _ in others if name in equation.bound}
+    rest = tuple((name, tree) for name, tree in equation.ins if name not in names)
+    starts = {name: f"{name}_before" for name, _ in rest if name in equation.bound}
     arguments = ast.arguments(
         [],
         [ast.arg(name) for name in (*names, *starts)],
@@ -146,25 +191,38 @@ def opaque_function(equation: Opaque, names: tuple[str, ...]) -> Closure:
     if isinstance(code, ast.expr):
         node = ast.Lambda(arguments, code)
     else:
-        bound = [ast.Name(name, ast.Load()) for name in equation.bound]
-        body = [*code, ast.Return(ast.Tuple(list(bound), ast.Load()))]
+        called = dict(zip(equation.outs, equation.bound, strict=True))
+        value = _returned([called[out] for out in results])
+        if others:
+            value = ast.Tuple([value, _returned([called[out] for out in others])], ast.Load())
         node = ast.parse("def step(): pass").body[0]  # type: ignore[assignment]
-        node.args, node.body = arguments, body  # type: ignore[union-attr]
+        node.args, node.body = arguments, [*code, ast.Return(value)]  # type: ignore[union-attr]
     ast.fix_missing_locations(node)
-    env = tuple((starts.get(name, name), tree) for name, tree in others)
+    env = tuple((starts.get(name, name), tree) for name, tree in rest)
 
     def lower() -> Function:
         given = {name: Var(name) for name in (*names, *starts)}
         ins = tuple((name, given.get(name, tree)) for name, tree in equation.ins)
-        outs = tuple(Var(out.name) for out in equation.outs)
-        copy = Opaque(outs, equation.bound, ins, code, equation.what, equation.span)
-        result: Tree = outs[0] if isinstance(code, ast.expr) else Display(tuple, outs)
+        made = {out: Var(out.name) for out in equation.outs}
+        copy = Opaque(tuple(made.values()), equation.bound, ins, code, equation.what, equation.span)
+        result = _result([made[out] for out in results])
+        if others:
+            result = Display(tuple, (result, _result([made[out] for out in others])))
         function = _function(tuple(given.values()), (copy,), result)
-        defaults = dict(others)
+        defaults = dict(rest)
         params = tuple(replace(p, default=defaults.get(p.var.name)) for p in function.params)
         return replace(function, params=params)
 
     return Closure(node, env, equation.span or _NOWHERE, lower, "step")
+
+
+def _returned(names: list[str]) -> ast.expr:
+    loads: list[ast.expr] = [ast.Name(name, ast.Load()) for name in names]
+    return loads[0] if len(loads) == 1 else ast.Tuple(loads, ast.Load())
+
+
+def _result(outs: list[Var]) -> Tree:
+    return outs[0] if len(outs) == 1 else Display(tuple, tuple(outs))
 
 
 def is_cheap(equation: Apply) -> bool:

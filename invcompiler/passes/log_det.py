@@ -281,8 +281,10 @@ def _joined(emitter: Emitter, terms: list[Term]) -> list[Term]:
 def _sum_as_one(emitter: Emitter, one: Term, other: Term) -> bool:
     both = (one, other)
     plain = all(term.region is None and term.band is None for term in both)
-    by_element = plain and all(term.full and term.core == 0 for term in both)
-    return by_element and emitter.facts.same_shape(one.of, other.of) is True
+    if not plain or not all(term.full and term.core == 0 for term in both):
+        return False
+    meet = emitter.context.ways.meet(one.of, other.of)  # else one sum would hold the terms of both
+    return meet and emitter.facts.same_shape(one.of, other.of) is True
 
 
 def _reduced(emitter: Emitter, term: Term, batch: int) -> Tree:

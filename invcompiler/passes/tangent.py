@@ -41,7 +41,7 @@ from invcompiler.ir.nodes import (
     Var,
     Zip,
 )
-from invcompiler.ir.walk import free_vars, has_name, leaves, map_block
+from invcompiler.ir.walk import free_vars, has_name, leaves, map_block, read_in
 from invcompiler.passes.activity import item_trees, useful, varying
 from invcompiler.passes.adjoint import called, local_pullbacks
 from invcompiler.passes.adjoint_calls import applies, canonical_call, is_alone, projected
@@ -54,7 +54,7 @@ from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.emission import CONCRETE, Emission, LeftToJax, reference
 from invcompiler.passes.finish import finish
 from invcompiler.passes.fresh import bind_trees
-from invcompiler.passes.jax_derivatives import differentiable, opaque_function
+from invcompiler.passes.jax_derivatives import copied, differentiable
 from invcompiler.passes.rule_templates import inline_template
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
 from invcompiler.rules.canonical import Call
@@ -74,6 +74,7 @@ class Forward:
     twins: Twins
     dots: dict[Var, Tree] = field(default_factory=dict)
     definitions: dict[Var, Equation] = field(default_factory=dict)
+    read: frozenset[Var] = frozenset()  # what the block reads somewhere, or returns
 
     def active(self, var: Var) -> bool:
         return var in self.varied and var in self.useful
@@ -106,6 +107,7 @@ class Forward:
         self.emit.functions.update(local_pullbacks(block))
         if self.emit.generic:
             self.emit.functions.update(called(block))
+        self.read = read_in(block)
         for equation in block.equations:
             self.equation(equation)
 
@@ -258,21 +260,18 @@ def _opaque(walk: Forward, equation: Opaque) -> None:
     if len(equation.outs) == 1 and walk.emit.is_function(equation.outs[0]):
         walk.emit.keep(equation)
         return
-    chosen = [(n, tree) for n, tree in equation.ins if any(map(walk.active, leaves(tree)))]
-    fn = opaque_function(equation, tuple(name for name, _ in chosen))
-    primals = Display(tuple, tuple(tree for _, tree in chosen))
-    tangents = Display(tuple, tuple(walk.whole(tree) for _, tree in chosen))
-    pair = walk.emit.apply(reference(jax.jvp), (fn, primals, tangents))
-    values, dots = walk.emit.items(pair, 2)
-    single = not isinstance(equation.code, list)
-    for number, out in enumerate(equation.outs):
-        if single:
-            walk.emit.keep(Apply(out, GETITEM, (pair, Const(0)), (), equation.span, 2))
-            walk.dots[out] = dots
-            continue
-        n = len(equation.outs)
-        walk.emit.keep(Apply(out, GETITEM, (values, Const(number)), (), equation.span, n))
-        walk.dots[out] = walk.emit.apply(GETITEM, (dots, Const(number)), arity=n)
+    part = copied(equation, walk.active, walk.read.__contains__)
+    primals = Display(tuple, part.inputs)
+    tangents = Display(tuple, tuple(map(walk.whole, part.inputs)))
+    pair = walk.emit.apply(reference(jax.jvp), (part.fn, primals, tangents), part.keywords)
+    part.bind(walk.emit, pair, equation.span)
+    dots = walk.emit.apply(GETITEM, (pair, Const(1)), arity=part.parts)
+    n = len(part.results)
+    walk.dots.update(
+        {part.results[0]: dots}
+        if n == 1
+        else zip(part.results, walk.emit.items(dots, n), strict=True)
+    )
 
 
 # ---- calls of other functions ---------------------------------------------------------------------

@@ -30,6 +30,7 @@ from invcompiler.rules.canonical import Call, canonical
 from invcompiler.rules.registry import InverseRule, inverse_rules
 from invcompiler.schedule.abstract import Array, Known, Open
 from invcompiler.schedule.facts import Facts
+from invcompiler.schedule.fields import Ways
 from invcompiler.schedule.positions import END, SIZE, Position, linear, plus, symbol, terms_of
 from invcompiler.schedule.regions import (
     Band,
@@ -89,6 +90,11 @@ class Context:
     def tainted(self) -> frozenset[Var]:
         """Return the vars that depend on the unknowns, in nested blocks too."""
         return tainted(self.function.body, self.unknown)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """Return which fields of the unknowns meet in some value."""
+        return Ways(self)
 
     def on(self, declared: Mapping[Var, Interval]) -> Context:
         """Return the context of a part of the function, on which values live where `declared` says."""

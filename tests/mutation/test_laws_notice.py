@@ -37,6 +37,7 @@ OTHER = {
     "ldexp": "3",
     "logaddexp_1": "-0.3",
     "logaddexp_2": "-0.3",
+    "interp": "jnp.array([-2.0, -0.5, 0.5, 3.0])",
 }
 
 
