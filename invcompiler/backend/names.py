@@ -271,7 +271,13 @@ class _Namer:
         for param, out in zip(carried, loop.outs, strict=False):
             self.wishes[param] = self._carried_wish(param, out)
             self.bind(inner, param, inner.pick(self.wishes[param]))
-        for at, out in enumerate(loop.outs[len(carried) :], len(carried)):
+        lists = {
+            at: out
+            for at, out in enumerate(loop.outs)
+            if at >= len(carried)
+            if not isinstance(step.targets[at], tuple)
+        }
+        for at, out in lists.items():
             self.bind(inner, out, inner.pick(out.name or self._yielded(loop, at) or "items"))
         for pattern in body.patterns[len(carried) :]:
             for var in bound((pattern,)):
@@ -282,8 +288,10 @@ class _Namer:
         self._release(scope, dying)
         for param, out in zip(carried, loop.outs, strict=False):
             self.bind(scope, out, self.names.of[param])
-        for out in loop.outs[len(carried) :]:
+        for out in lists.values():
             self.bind(scope, out, self.names.of[out])
+        for var in bound(target for target in step.targets if isinstance(target, tuple)):
+            self._bind_wish(scope, var)  # what a comprehension is unpacked into
 
     def _carried_wish(self, param: Var, out: Var) -> str:
         return param.name or out.name or "carry"

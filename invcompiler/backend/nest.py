@@ -228,7 +228,18 @@ class _BlockNester:
     def _only_unpacked(self, value: Var) -> bool:
         """Whether nothing but its pattern reads `value`."""
         unpacking = self.unpackings.get(value)
-        return unpacking is not None and self.outer.uses[value] == len(unpacking.items)
+        if unpacking is None or self._is_built_by_statements(value):
+            return False
+        return self.outer.uses[value] == len(unpacking.items)
+
+    def _is_built_by_statements(self, value: Var) -> bool:
+        """Whether `value` is what a Python loop changes step by step, for which it needs a name."""
+        loop = self.producers.get(value)
+        if not isinstance(loop, Loop) or loop.kind not in (LoopKind.FOR, LoopKind.COMPREHENSION):
+            return False
+        if loop.kind is LoopKind.FOR or loop.init or len(loop.outs) != 1:
+            return True
+        return any(body.steps for body in self.nest.bodies.get(loop, ()))
 
     def pattern(self, value: Var) -> Pattern:
         """Return what stands on the left of `value = ...`."""

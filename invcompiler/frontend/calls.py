@@ -17,6 +17,7 @@ from invcompiler.frontend.expressions import (
     items_of,
     operation,
 )
+from invcompiler.frontend.iterators import mapped
 from invcompiler.frontend.lowering import MOST_ITEMS, Lowering, Unfollowed, expression
 from invcompiler.frontend.mutation import refuse_change_of_arguments
 from invcompiler.frontend.resolve import Found
@@ -36,7 +37,7 @@ def call(lowering: Lowering, node: ast.Call, name: str | None) -> Tree:
         receiver = lowering.receiver(node.func.value)
         return _method(lowering, receiver, node, name)
     fn = lowering.expression(node.func)
-    _use_up(lowering, fn, node)
+    node = _use_up(lowering, fn, node)
     if isinstance(fn, Ref) and fn.value is super and not node.args:
         return parent(lowering, node)
     return call_value(
@@ -49,7 +50,7 @@ def _method(lowering: Lowering, receiver: Tree, node: ast.Call, name: str | None
     attr = lowering.unit.private(node.func.attr)
     if isinstance(receiver, Ref):
         fn = attribute_of(lowering, receiver, attr, node.func)
-        _use_up(lowering, fn, node)
+        node = _use_up(lowering, fn, node)
         args = items_of(lowering, node.args)
         return call_value(lowering, fn, args, keywords(lowering, node), node, name)
     if attr in VALUE_AND_CHANGE and not isinstance(receiver, Display):
@@ -96,9 +97,13 @@ _RUNS_TO_END = (
 )
 
 
-def _use_up(lowering: Lowering, fn: Tree, node: ast.Call) -> None:
-    if isinstance(fn, Ref) and any(fn.value is function for function in _RUNS_TO_END):
-        lowering.unit.used_up.update(arg for arg in node.args if isinstance(arg, ast.GeneratorExp))
+def _use_up(lowering: Lowering, fn: Tree, node: ast.Call) -> ast.Call:
+    """Return the call with what it reads to its end as lists."""
+    if not isinstance(fn, Ref) or not any(fn.value is function for function in _RUNS_TO_END):
+        return node
+    lowering.unit.used_up.update(arg for arg in node.args if isinstance(arg, ast.GeneratorExp))
+    args = [mapped(lowering, arg) for arg in node.args]
+    return ast.copy_location(ast.Call(node.func, args, node.keywords), node)
 
 
 def keywords(lowering: Lowering, node: ast.Call) -> Keywords:

@@ -9,6 +9,7 @@ import ast
 import operator
 from typing import Any
 
+from invcompiler.frontend.iterators import consumed
 from invcompiler.frontend.lowering import MOST_ITEMS, Local, Lowering, Unfollowed, expression
 from invcompiler.frontend.resolve import Found, step
 from invcompiler.ir.nodes import Const, Display, Ref, Slice, Star, Tree
@@ -244,7 +245,7 @@ def items_of(lowering: Lowering, nodes: list[ast.expr]) -> tuple[Tree, ...]:
         if not isinstance(node, ast.Starred):
             items.append(lowering.expression(node))
             continue
-        value = lowering.expression(node.value)
+        value = lowering.expression(consumed(lowering, node.value))
         items.extend(starred(value))
     return tuple(items)
 

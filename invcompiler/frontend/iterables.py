@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from invcompiler.frontend.calls import keywords
 from invcompiler.frontend.expressions import GETITEM, items_of
+from invcompiler.frontend.iterators import mapped
 from invcompiler.frontend.lowering import Lowering, Unfollowed
 from invcompiler.frontend.structure import is_mutable, is_open, settled
 from invcompiler.ir.nodes import (
@@ -46,7 +47,9 @@ def source(lowering: Lowering, node: ast.expr, steps: bool = False) -> Source:
         fn = lowering.expression(node.func) if isinstance(node.func, ast.Name) else None
         if isinstance(fn, Ref) and fn.value in (range, zip, enumerate, reversed):
             return _builtin(lowering, fn.value, node, steps)
-    value = lowering.seen(lowering.expression(node), node, known=steps)
+    value = lowering.seen(lowering.expression(mapped(lowering, node)), node, known=steps)
+    if isinstance(value, Const) and isinstance(value.value, str):
+        value = Display(tuple, tuple(map(Const, value.value)))  # its characters
     if isinstance(value, Ref | Const):
         raise Unfollowed("iteration over an object", node)
     return Source(Each(settled(value)), shown_items(value) or rows_of(lowering, value, node, steps))

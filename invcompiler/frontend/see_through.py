@@ -65,6 +65,8 @@ def _items(args: tuple[Tree, ...]) -> tuple[Tree, ...] | None:
     """Return the items that iterating over the one argument gives."""
     if not args:
         return ()
+    if len(args) == 1 and isinstance(args[0], Const) and isinstance(args[0].value, str):
+        return tuple(map(Const, args[0].value))  # characters
     if len(args) > 1 or not isinstance(args[0], Display) or not is_open(args[0]):
         return None
     value = args[0]

@@ -17,6 +17,7 @@ from invcompiler.frontend.iterables import (
     rows_of,
     source,
 )
+from invcompiler.frontend.iterators import consumed
 from invcompiler.frontend.lowering import STATEMENTS, Lowering, Unfollowed, statement
 from invcompiler.frontend.mutation import (
     bare_call,
@@ -295,7 +296,9 @@ def assign(lowering: Lowering, node: ast.Assign) -> None:
             lowering.bind(target.id, value)
         return
     wish = next((target.id for target in node.targets if isinstance(target, ast.Name)), None)
-    value = value_of(lowering, node.value, wish)
+    unpacked = all(isinstance(target, ast.Tuple | ast.List) for target in node.targets)
+    used = consumed(lowering, node.value) if unpacked else node.value
+    value = value_of(lowering, used, wish)
     if isinstance(node.value, ast.Lambda) and isinstance(value, Closure):
         for target in node.targets:
             bind_function(lowering, target, value)

@@ -173,7 +173,7 @@ def _useful(block: Block, needed: set[Var], varied: frozenset[Var]) -> None:
             continue
         match equation:
             case Apply() | Opaque():
-                needed.update(var for var in operands(equation) if var in varied)
+                needed.update(var for var in _differentiable(equation) if var in varied)
             case Branch():
                 for inner in equation.blocks:
                     _need(equation.outs, _items(inner.result), needed, varied)
@@ -182,6 +182,14 @@ def _useful(block: Block, needed: set[Var], varied: frozenset[Var]) -> None:
                 _useful_loop(equation, needed, varied)
             case _:
                 assert_never(equation)
+
+
+def _differentiable(equation: Apply | Opaque) -> Iterable[Var]:
+    """Return the operands that the value may vary with: not the key of `x[key]`, a number or a name where nothing is known of it."""
+    if isinstance(equation, Apply) and isinstance(equation.fn, Ref):
+        if equation.fn.value is operator.getitem:
+            return leaves(equation.args[0])
+    return operands(equation)
 
 
 def _useful_loop(loop: Loop, needed: set[Var], varied: frozenset[Var]) -> None:

@@ -131,7 +131,7 @@ def local_pullbacks(block: Block) -> set[Var]:
         called = all(_is_called(pull, uses.get(pull, [])) for pull in pulls)
         if (
             called
-            and all(_takes(i, 0) or _takes(i, 1) for i in items)
+            and all(_takes(i, 0) or _takes(i, 1) or _takes(i, 2) for i in items)
             and escaping.isdisjoint(pulls)
         ):
             found.update((var, *pulls))

@@ -345,15 +345,19 @@ def rule_bar(cots: Cotangents, rule: AdjointRule, call: Call, out: Var, y_bar: B
 
 
 def _has_integers(emit: Emission, call: Call) -> bool:
-    """Whether an operand is an array of integers or booleans."""
+    """Whether an operand holds integers or booleans, and is not a number of the text."""
     return any(
         known is not None and known.value
-        for known in (emit.ask(_is_integral, tree) for tree in call.arguments.values())
+        for known in (
+            emit.ask(_is_integral, t) for t in call.arguments.values() if isinstance(t, Var)
+        )
     )
 
 
 def _is_integral(aval: Any) -> bool:
-    return isinstance(aval, jax.ShapeDtypeStruct) and not jnp.issubdtype(aval.dtype, jnp.inexact)
+    if isinstance(aval, jax.ShapeDtypeStruct):
+        return not jnp.issubdtype(aval.dtype, jnp.inexact)
+    return isinstance(aval, int)
 
 
 def is_alone(call: Call, argument: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView
 from dataclasses import dataclass, field
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, assert_never
@@ -222,7 +222,7 @@ def abstract(value: Any, numbers: bool = False) -> Any:
             return jax.ShapeDtypeStruct((), jnp.result_type(x), weak_type=True)
         return x if isinstance(x, _PLAIN) or callable(x) or _is_value(x) else Held(type(x))
 
-    if isinstance(value, Iterator):
+    if isinstance(value, Iterator | MappingView):
         return Held(type(value))
     return jax.tree.map(leaf, value)
 

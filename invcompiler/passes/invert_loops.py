@@ -33,7 +33,7 @@ from invcompiler.ir.walk import free_vars, item_count, map_iter, operands
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.log_det import typed
 from invcompiler.passes.ops import call, getitem, ref, tuple_of
-from invcompiler.schedule.parts import Parts, parts_of
+from invcompiler.schedule.parts import Parts, parts_of, turned_of
 from invcompiler.schedule.plan import InvertBranch, InvertLoop
 
 if TYPE_CHECKING:
@@ -471,18 +471,19 @@ def _bind(
         var = ends[i]
         if isinstance(var, Var) and var not in emitter.values and var not in emitter.given:
             emitter.bind(var, value)
-    for (_, container), value in zip(step.items, collections, strict=True):
-        emitter.bind(container, as_container(emitter, parts, step, container, value))
+    for (i, container), value in zip(step.items, collections, strict=True):
+        emitter.bind(container, as_container(emitter, parts, step, i, container, value))
 
 
 def as_container(
-    emitter: Emitter, parts: Parts, step: InvertLoop, container: Var, value: Tree
+    emitter: Emitter, parts: Parts, step: InvertLoop, i: int, container: Var, value: Tree
 ) -> Tree:
-    """Return a collection as the container that the old loop took its items from."""
+    """Return a collection as the container that the old loop took its items `i` from."""
     if parts.loop.kind not in _PYTHON:
         return value
     builder = emitter.builder
-    if step.backwards and parts.loop.kind is LoopKind.FOR:
+    assert parts.loop.iterable is not None
+    if step.backwards != list(turned_of(parts.loop.iterable))[i]:
         value = getitem(builder, value, Slice(Const(None), Const(None), Const(-1)))
     structure = emitter.context.structure(container)
     if structure is not None and structure.kind is list:

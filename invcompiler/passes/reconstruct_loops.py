@@ -313,9 +313,10 @@ class _Writing:
             var = loop.init[i]
             if isinstance(var, Var) and var in solved:
                 self.trace.recovered.setdefault(var, value)
-        for (_, container), value in zip(self.step.items, items, strict=True):
-            whole = invert_loops.as_container(self.outer, self.parts, self.step, container, value)
-            self.trace.recovered[container] = whole
+        for (i, container), value in zip(self.step.items, items, strict=True):
+            self.trace.recovered[container] = invert_loops.as_container(
+                self.outer, self.parts, self.step, i, container, value
+            )
 
 
 def _wider(step: InvertLoop, parts: Parts, carry: Var, context: Context) -> InvertLoop | None:

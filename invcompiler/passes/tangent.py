@@ -27,7 +27,6 @@ from invcompiler.ir.nodes import (
     Const,
     Display,
     Each,
-    Enumerate,
     Equation,
     Function,
     Iter,
@@ -58,6 +57,7 @@ from invcompiler.passes.jax_derivatives import copied, differentiable
 from invcompiler.passes.rule_templates import inline_template
 from invcompiler.rules.adjoint_registry import AdjointRule, rule_for
 from invcompiler.rules.canonical import Call
+from invcompiler.schedule.parts import turned_of
 
 
 def dot_name(var: Var | None) -> str | None:
@@ -398,7 +398,7 @@ def _loop(walk: Forward, loop: Loop) -> None:
             kind=kind,
             outs=(*loop.outs[:n], *outs, *loop.outs[n:], *gathered),
             init=(*loop.init, *init),
-            iterable=_zipped(loop, parts),
+            iterable=_zipped(loop, parts, [i - n for i in items]),
             body=Block(params, tuple(inner.emit.equations), Display(tuple, result)),
         )
     )
@@ -422,13 +422,15 @@ def _dot(walk: Forward, var: Var) -> Var:
     return dot
 
 
-def _zipped(loop: Loop, parts: Sequence[Iter]) -> Iter | None:
-    """Walk the tangents of the items beside the items."""
+def _zipped(loop: Loop, parts: Sequence[Iter], numbers: Sequence[int]) -> Iter | None:
+    """Walk `parts`, the tangents of the items `numbers`, beside the items, each from the end that its item is taken from."""
     if not parts:
         return loop.iterable
     assert loop.iterable is not None
     if loop.kind in (LoopKind.FOR, LoopKind.COMPREHENSION):
-        return Zip((loop.iterable, *(_same_order(loop, i, p) for i, p in enumerate(parts))))
+        turned = list(turned_of(loop.iterable))
+        beside = (Reversed(p) if turned[i] else p for i, p in zip(numbers, parts, strict=True))
+        return Zip((loop.iterable, *beside))
     iterable = loop.iterable
     if isinstance(iterable, Reversed):
         return Reversed(_joined(iterable.part, parts))
@@ -438,22 +440,6 @@ def _zipped(loop: Loop, parts: Sequence[Iter]) -> Iter | None:
 def _joined(iterable: Iter, parts: Sequence[Iter]) -> Iter:
     inner = iterable.parts if isinstance(iterable, Zip) else (iterable,)
     return Zip((*inner, *parts))
-
-
-def _same_order(loop: Loop, number: int, part: Iter) -> Iter:
-    return Reversed(part) if _is_reversed(loop.iterable) else part
-
-
-def _is_reversed(iterable: Iter | None) -> bool:
-    match iterable:
-        case Reversed():
-            return not _is_reversed(iterable.part)
-        case Zip():
-            return any(map(_is_reversed, iterable.parts))
-        case Enumerate():
-            return _is_reversed(iterable.part)
-        case _:
-            return False
 
 
 def _branch(walk: Forward, branch: Branch) -> None:

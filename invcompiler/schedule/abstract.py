@@ -9,7 +9,7 @@ import dataclasses
 import enum
 import functools
 import types
-from collections.abc import Callable, Container, Hashable, Iterator, Mapping
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, MappingView
 from dataclasses import dataclass
 from typing import Any, Union, assert_never
 
@@ -226,7 +226,7 @@ def _is_filled(cell: types.CellType) -> bool:
 
 
 def _container(value: Any, own: Container[int] | None) -> Items | None:
-    if isinstance(value, Iterator):
+    if isinstance(value, Iterator | MappingView):
         return None  # JAX takes it for a leaf, and warns
     if type(value) is dict:
         return _dict(value, own)

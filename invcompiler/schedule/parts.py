@@ -79,3 +79,19 @@ def views_of(iterable: Iter) -> Iterator[str]:
             yield from views_of(iterable.part)
         case Reversed():
             yield from views_of(iterable.part)
+
+
+def turned_of(iterable: Iter) -> Iterator[bool]:
+    """Yield, for each item of the loop's body, whether it is taken from the end of its container first."""
+    match iterable:
+        case Range() | Each():
+            yield False
+        case Zip():
+            for part in iterable.parts:
+                yield from turned_of(part)
+        case Enumerate():
+            yield False
+            yield from turned_of(iterable.part)
+        case Reversed():
+            for turned in turned_of(iterable.part):
+                yield not turned

@@ -1252,3 +1252,40 @@ def slices_of_containers(items, pair):
         total = total + jnp.sin(item) * total.sum() + item
     first, second = pair[:2]
     return total * first + second * items[-1]
+
+
+@program({"mean": X, "scale": Y})
+def names_of_a_copied_loop(state):
+    out, seen = {}, 0
+    for key in sorted(state):
+        out[key] = jnp.sin(state[key]) * (seen + 1)
+        seen = seen + 1
+        last = key
+    return out[last] * seen + len(last)
+
+
+@program(X)
+def text_made_while_counting(x):
+    i = 0
+    while i < 3:
+        x = jnp.sin(x) * (i + 1)
+        name = f"step {i}"
+        i += 1
+    return x * i + len(name)
+
+
+@program(X)
+def counted_while(x):
+    i = 0
+    while i < 3:
+        x = jnp.sin(x) * (i + 1)
+        name = f"step {i}"
+        print(end=name[:0])
+        i += 1
+    return x * i
+
+
+@program(X, {"q": SQUARE, "k": SQUARE.T})
+def unpacked_generator(x, weights):
+    q, k = (jnp.tanh(x @ weights[name]) for name in "qk")
+    return q * k + q

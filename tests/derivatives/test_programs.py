@@ -12,6 +12,8 @@ pytestmark = pytest.mark.usefixtures("double_precision")
 
 # The loss of a second derivative is real; these take complex numbers.
 COMPLEX = {"real_times_complex", "complex_chain", "modulus"}
+# What copied statements say in words goes through `has_aux` of `jax.vjp`, which `jax.vjp` cannot return.
+WORDS = {"names_of_a_copied_loop", "text_made_while_counting"}
 
 
 def over(where=lambda name: True):
@@ -29,7 +31,7 @@ def test_tangent(f, arguments, argnums):
     check_tangent(f, arguments, argnums)
 
 
-@over(lambda name: name not in COMPLEX)
+@over(lambda name: name not in COMPLEX | WORDS)
 def test_gradient_of_a_gradient(f, arguments, argnums):
     arguments = jax.tree.map(lambda x: jnp.asarray(x) if hasattr(x, "dtype") else x, arguments)
     loss = weighted(f, arguments)

@@ -303,3 +303,64 @@ def unknown_dict_in_its_order(state):
         total = total + value
         out.append(total)
     return out
+
+
+# ---- iterators ------------------------------------------------------------------------------------------
+
+
+@program((A, B, C))
+def scaled_from_the_end(items):
+    return tuple(2 * item for item in reversed(items))
+
+
+@program([A, B, C])
+def summed_from_the_end(items):
+    total, sums = 0.0, []
+    for item in reversed(items):
+        total = jnp.sinh(item) + total
+        sums.append(total)
+    return sums
+
+
+@program([A, B, C])
+def numbered_from_the_end(items):
+    return [item * (number + 1) for number, item in enumerate(reversed(items))]
+
+
+@program([A, B], [B, A], argnums=0)
+def beside_the_last_first(items, others):
+    return [item + jnp.cos(other) for item, other in zip(items, reversed(others))]
+
+
+@program((A, B, C))
+def unpacked_from_the_end(items):
+    first, second, third = reversed(items)
+    return first + second, second, third
+
+
+@program((A, B))
+def mapped(items):
+    return tuple(map(jnp.sinh, items))
+
+
+@program((A, B), (B, C), argnums=0)
+def mapped_side_by_side(items, shifts):
+    first, second = map(lambda item, shift: item * 3 + shift, items, shifts)
+    return first, second + first
+
+
+@program({"a": A, "b": B}, example={"a": A, "b": B})
+def mapped_values(named):
+    return dict(zip(named, map(jnp.exp, named.values())))
+
+
+@program((A, B))
+def named_by_letters(items):
+    first, second = items
+    return dict(zip("ab", (first * 2, first + second)))
+
+
+@program({"q": A, "k": B})
+def unpacked_by_letter(named):
+    first, second = (jnp.arcsinh(named[letter]) for letter in "qk")
+    return first, second
