@@ -3,6 +3,7 @@ import warnings
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 
@@ -76,16 +77,12 @@ def checked(bars, tolerance, *drifts):
     from what it was.
     """
     worst = functools.reduce(jnp.maximum, drifts)
-    is_right = worst <= tolerance
-    warn = lambda: jax.debug.callback(warn_of_drift, worst, tolerance)
-    jax.lax.cond(is_right, lambda: None, warn)
-
-    def guarded(bar):
-        if not jnp.issubdtype(jnp.result_type(bar), jnp.inexact):
-            return bar
-        return jnp.where(is_right, bar, jnp.nan)
-
-    return jax.tree.map(guarded, bars)
+    leaves, structure = jax.tree.flatten(bars)
+    real = [jnp.issubdtype(jnp.result_type(bar), jnp.inexact) for bar in leaves]
+    given = [jnp.asarray(bar) for bar, is_real in zip(leaves, real) if is_real]
+    guarded = iter(unless_drifted(given, worst, tolerance))
+    every = [next(guarded) if is_real else bar for bar, is_real in zip(leaves, real)]
+    return jax.tree.unflatten(structure, every)
 
 
 def net(params, a):
@@ -108,11 +105,50 @@ def net_bwd(params, a, h, y_bar):
     return {"b1": b1_bar, "w1": w1_bar, "w2": w2_bar}, a_bar
 
 
+def unless_drifted(bars, worst, tolerance):
+    """Return a list of arrays as it is, or NaNs in their place and a warning if `worst` exceeds `tolerance`.
+
+    A loop of at most one step holds them where they are. XLA would make a `where` of one with the sum that it guards, which then
+    waits for the end of the way back, and all that is summed with it.
+    """
+
+    def poison(state):
+        bars, is_right, worst = state
+        nan = warned(worst, tolerance)
+        return [bar * jnp.asarray(nan, bar.dtype) for bar in bars], is_right | True, worst
+
+    def guarded(bars, worst):
+        start = bars, worst <= tolerance, worst
+        return jax.lax.while_loop(lambda state: ~state[1], poison, start)[0]
+
+    def guarded_jvp(primals, tangents):
+        is_right = primals[1] <= tolerance
+        return guarded(*primals), [jnp.where(is_right, dot, jnp.nan) for dot in tangents[0]]
+
+    linear = jax.custom_jvp(guarded)
+    linear.defjvp(guarded_jvp)
+    return linear(bars, worst)
+
+
+def warned(worst, tolerance):
+    """Warn of drift when it is run, and return NaN.
+
+    A program with effects is called by way of Python, which takes longer than a small gradient. A pure callback has none, but
+    its value would be sent to all devices.
+    """
+    if jax.device_count() > 1:
+        jax.debug.callback(warn_of_drift, worst, tolerance)
+        return jnp.nan
+    nan = jax.ShapeDtypeStruct((), jnp.float32)
+    return jax.pure_callback(warn_of_drift, nan, worst, tolerance, vmap_method="sequential")
+
+
 def warn_of_drift(worst, tolerance):
-    """Warn that a reconstruction has drifted too far for its gradient to be of use."""
+    """Warn that a reconstruction has drifted too far for its gradient to be of use. Return NaN."""
     if not worst <= tolerance:
         warnings.warn(
             f"what was reconstructed from the output has a relative drift of {float(worst):.1e}, more than the tolerance of {float(tolerance):.1e}: the gradient is NaN; keep more states (store_every), make additive updates exact (exact=True), or compute in a wider dtype",
             RuntimeWarning,
             stacklevel=2,
         )
+    return np.float32(np.nan)

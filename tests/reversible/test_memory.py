@@ -98,6 +98,23 @@ def test_a_python_loop_is_flat_in_depth():
     assert of(16) <= 1.3 * of(4)
 
 
+def biased(params, x):
+    for layer in params:
+        a, b = jnp.split(x, 2, axis=-1)
+        s, t = jnp.split(net(layer, a) + layer["b"], 2, axis=-1)
+        x = jnp.concatenate([b * jnp.exp(s) + t, a], axis=-1)
+    return x
+
+
+def test_sums_over_the_batch_do_not_wait_for_the_comparison():
+    def of(depth):
+        params, x = arguments(depth)
+        params["b"] = jax.ShapeDtypeStruct((depth, WIDTH), jnp.float32)
+        return temp_bytes(inv.reversible(biased, argnums=1), rows(params, depth), x)
+
+    assert of(16) <= 1.1 * of(4)
+
+
 @pytest.mark.parametrize("depth", [64])
 def test_every_eighth_state(depth):
     params, x = arguments(depth)

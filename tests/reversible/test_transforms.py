@@ -121,6 +121,20 @@ def test_drift_makes_the_gradient_nan_and_warns():
     assert all(bool(jnp.all(jnp.isnan(leaf))) for leaf in jax.tree.leaves(found))
 
 
+def test_on_one_device_a_guarded_gradient_is_dispatched_as_any_other():
+    """Python stands between the call and the run of a program with effects."""
+    assert jax.device_count() == 1
+    assert not jax.make_jaxpr(jax.grad(weighted(flow), (0, 1)))(STACKED, X).effects
+
+
+def test_drift_in_some_examples_spoils_those_alone():
+    factors = jnp.array([0.1, 2.0], jnp.float32)
+    each = jax.vmap(lambda factor: jax.grad(weighted(flow), 1)(deep(factor), X.astype(jnp.float32)))
+    with pytest.warns(RuntimeWarning, match="drift"):
+        found = jax.block_until_ready(each(factors))
+    assert jnp.all(jnp.isfinite(found[0])) and jnp.all(jnp.isnan(found[1]))
+
+
 def test_without_tolerance_nothing_is_compared():
     unguarded = inv.reversible(scan_over_layers, 1, tolerance=None)
     with warnings.catch_warnings():
