@@ -63,7 +63,7 @@ class Operation:
         args: list[Tree],
         avals: list[Any],
         outs: list[Any],
-        index_of: Callable[[int], Tree],
+        indices_of: Callable[[int], list[tuple[Tree, bool]]],
         picked: Callable[[int], Any],
     ):
         self.builder = builder
@@ -72,7 +72,7 @@ class Operation:
         self.args = args
         self.avals = avals
         self.outs = outs
-        self.index_of = index_of
+        self.indices_of = indices_of
         self.picked = picked
 
     def call(self, fn: Any, *args: Tree, **kwargs: Tree) -> Tree:
@@ -380,57 +380,86 @@ def _dynamic_update_slice(op: Operation) -> Tree:
     return update if not parts else _at(op, value, index_along(parts, len(shape)), "set", update)
 
 
-def _at(op: Operation, value: Tree, index: Tree, method: str, update: Tree) -> Tree:
+def _at(
+    op: Operation, value: Tree, index: Tree, method: str, *updates: Tree, **options: Tree
+) -> Tree:
     at = op.builder.apply(Ref(getattr, "getattr"), (value, Const("at")))
-    return op.builder.apply(Method(method), (op.getitem(at, index), update))
+    place = op.getitem(at, index)
+    return op.builder.apply(Method(method), (place, *updates), tuple(options.items()))
 
 
 @primitive("gather")
 def _gather(op: Operation) -> Tree:
-    """Return `x[:, index]`, which takes elements along one axis."""
+    """Return `x[:, index]`, which takes elements along one axis, or `x[index, others]` along several."""
     numbers, shape = op.params["dimension_numbers"], op.shape()
-    axis = _one_axis(numbers.start_index_map, numbers.collapsed_slice_dims)
-    batch = len(op.shape(1)) - 1
-    sizes = tuple(1 if i == axis else size for i, size in enumerate(shape))
-    window = tuple(
-        i for i in range(len(op.out_shape)) if not (axis or 0) <= i < (axis or 0) + batch
-    )
-    is_plain = not numbers.operand_batching_dims and tuple(numbers.offset_dims) == window
-    if axis is None or not is_plain or tuple(op.params["slice_sizes"]) != sizes:
-        raise untranslated(op.name, "an index along several axes")
-    index = op.index_of(1)
-    if op.params["mode"] == lax.GatherScatterMode.FILL_OR_DROP and not isinstance(index, Const):
-        return op.call(jnp.take, op.args[0], index, axis=Const(axis))
-    return op.getitem(op.args[0], index_along({axis: index}, len(shape)))
-
-
-def _one_axis(*dimensions: Sequence[int]) -> int | None:
-    found = {tuple(one) for one in dimensions}
-    axes = found.pop() if len(found) == 1 else ()
-    return axes[0] if len(axes) == 1 else None
+    axes = tuple(numbers.start_index_map)
+    sizes = tuple(1 if i in axes else size for i, size in enumerate(shape))
+    window = _window(axes, len(op.shape(1)) - 1, len(op.out_shape))
+    whole = tuple(op.params["slice_sizes"]) == sizes
+    if axes != tuple(numbers.collapsed_slice_dims) or numbers.operand_batching_dims or not whole:
+        raise untranslated(op.name, "an index of slices")
+    if tuple(numbers.offset_dims) != window:
+        raise untranslated(op.name, "an index of this form")
+    index, options = _places(op, axes)
+    parts = index_along(index, len(shape))
+    filling = op.params["fill_value"]
+    if filling is not None:
+        options["fill_value"] = Const(filling)
+    if options:
+        options.setdefault("mode", Const("fill"))
+        return _at(op, op.args[0], parts, "get", **options)
+    known = all(isinstance(place, Const) for place in index.values())
+    if op.params["mode"] != lax.GatherScatterMode.FILL_OR_DROP or known:
+        return op.getitem(op.args[0], parts)
+    if len(axes) == 1:
+        return op.call(jnp.take, op.args[0], index[axes[0]], axis=Const(axes[0]))
+    return _at(op, op.args[0], parts, "get", mode=Const("fill"))
 
 
 @primitive("scatter", "scatter-add", "scatter-mul", "scatter_add", "scatter_mul")
 def _scatter(op: Operation) -> Tree:
-    """Return `x.at[:, index].set(v)`, along one axis."""
+    """Return `x.at[:, index].set(v)`, along one axis or several."""
     numbers, shape, updates = op.params["dimension_numbers"], op.shape(), op.shape(2)
     method = {"add": "add", "mul": "multiply"}.get(op.name[len("scatter") + 1 :], "set")
     batch = len(op.shape(1)) - 1
-    axis = _one_axis(numbers.scatter_dims_to_operand_dims)
-    if axis is None or numbers.operand_batching_dims:
-        raise untranslated(op.name, "an index along several axes")
-    index = op.index_of(1)
+    axes = tuple(numbers.scatter_dims_to_operand_dims)
+    if not axes or numbers.operand_batching_dims:
+        raise untranslated(op.name, "an index of slices")
     window = tuple(numbers.update_window_dims)
-    if tuple(numbers.inserted_window_dims) == (axis,):
-        wanted = tuple(i for i in range(len(updates)) if not axis <= i < axis + batch)
-        if window == wanted:
-            return _at(op, op.args[0], index_along({axis: index}, len(shape)), method, op.args[2])
-    if not numbers.inserted_window_dims and not batch and isinstance(index, Const):
-        others = all(updates[i] == shape[i] for i in range(len(shape)) if i != axis)
+    index, options = _places(op, axes)
+    if tuple(numbers.inserted_window_dims) == axes and window == _window(axes, batch, len(updates)):
+        return _at(op, op.args[0], index_along(index, len(shape)), method, op.args[2], **options)
+    starts = [place.value for place in index.values() if isinstance(place, Const)]
+    if not numbers.inserted_window_dims and not batch and len(starts) == len(axes):
+        others = all(updates[i] == shape[i] for i in range(len(shape)) if i not in axes)
         if others and window == tuple(range(len(shape))):
-            part = span(index.value, index.value + updates[axis], 1, shape[axis])
-            return _at(op, op.args[0], index_along({axis: part}, len(shape)), method, op.args[2])
+            parts = {
+                axis: span(start, start + updates[axis], 1, shape[axis])
+                for axis, start in zip(axes, starts, strict=True)
+            }
+            return _at(op, op.args[0], index_along(parts, len(shape)), method, op.args[2])
     raise untranslated(op.name, "an index of this form")
+
+
+def _places(op: Operation, axes: tuple[int, ...]) -> tuple[dict[int, Tree], dict[str, Tree]]:
+    """Return the index along each of `axes`, which are in order, and the options that give what is out of bounds."""
+    found = op.indices_of(1)
+    if len(found) != len(axes) or list(axes) != sorted(axes):
+        raise untranslated(op.name, "an index of this form")
+    options: dict[str, Tree] = {}
+    if op.params["mode"] == lax.GatherScatterMode.CLIP:
+        options["mode"] = Const("clip")
+    promised = op.params["mode"] == lax.GatherScatterMode.PROMISE_IN_BOUNDS
+    if not promised and not all(from_the_end for _, from_the_end in found):
+        options["wrap_negative_indices"] = Const(False)
+    return {axis: tree for axis, (tree, _) in zip(axes, found, strict=True)}, options
+
+
+def _window(axes: tuple[int, ...], batch: int, rank: int) -> tuple[int, ...]:
+    """Return the axes of `x[index]` that are those of `x`: the others stand where the indexed axes are, or first."""
+    side_by_side = axes == tuple(range(axes[0], axes[0] + len(axes))) if axes else True
+    start = axes[0] if axes and side_by_side else 0
+    return tuple(i for i in range(rank) if not start <= i < start + batch)
 
 
 # ---- sums and products ----------------------------------------------------------------------------

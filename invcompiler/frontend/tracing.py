@@ -249,7 +249,7 @@ class _Tracing:
             args,
             [atom.aval for atom in equation.invars],
             [out.aval for out in equation.outvars],
-            lambda number: self.index(equation.invars[number]),
+            lambda number: self.indices(equation.invars[number]),
             lambda number: self.picked(equation.invars[number]),
         )
         value = translate(op)
@@ -266,8 +266,16 @@ class _Tracing:
 
     # ---- indices --------------------------------------------------------------------------------
 
-    def index(self, atom: Any) -> Tree:
-        """Return an index as it was before `jax.numpy` made it one of `gather`: negative ones counted from the end."""
+    def indices(self, atom: Any) -> list[tuple[Tree, bool]]:
+        """Return the index along each axis, before `jax.numpy` put them side by side for `gather`, as `_index` does."""
+        made = None if isinstance(atom, Literal) else self.made.get(atom)
+        last = len(atom.aval.shape) - 1
+        if made is None or made.primitive.name != "concatenate" or made.params["dimension"] != last:
+            return [self._index(atom)]
+        return [self._index(part) for part in made.invars]
+
+    def _index(self, atom: Any) -> tuple[Tree, bool]:
+        """Return an index as it was before `jax.numpy` made it one of `gather`, and whether negative ones count from the end."""
         made = None if isinstance(atom, Literal) else self.made.get(atom)
         if made is not None and made.primitive.name == "broadcast_in_dim":
             operand = made.invars[0]
@@ -282,13 +290,16 @@ class _Tracing:
             return None
         return self.read(made.invars[0]), made
 
-    def _counted(self, atom: Any) -> Tree:
+    def _counted(self, atom: Any) -> tuple[Tree, bool]:
         tree = self.read(atom)
+        never_negative = isinstance(tree, Const) or jnp.issubdtype(
+            atom.aval.dtype, jnp.unsignedinteger
+        )
         made = self._made_by(tree)
         if made is not None and made.fn == ref(jax.lax.convert_element_type):
             made = self._made_by(made.args[0])  # to the dtype of indices
         if made is None or made.fn != ref(jnp.where):
-            return tree
+            return tree, never_negative
         test, moved, plain = (
             self._made_by(made.args[0]),
             self._made_by(made.args[1]),
@@ -302,7 +313,7 @@ class _Tracing:
             and moved.fn == ref(operator.add)
             and moved.args[0] == plain
         )
-        return plain if is_wrap else tree
+        return (plain, True) if is_wrap else (tree, never_negative)
 
     def _made_by(self, tree: Tree) -> Apply | None:
         builder: Builder | None = self.builder

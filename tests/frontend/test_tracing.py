@@ -22,10 +22,6 @@ from tests.programs.registry import PROGRAMS
 UNKNOWN_PRIMITIVES = {
     "conditioners.pure_callback": "a callback",
     "linear.orthogonal": "`qr`, of several results",
-    "linear.unit_lower_triangular": "an update at places along two axes",
-    "matrices.covariance_of_an_upper_triangle": "an update at places along two axes",
-    "matrices.filled_diagonal": "an update at places along two axes",
-    "matrices.solve_with_an_unknown_triangle": "an update at places along two axes",
 }
 
 TEXT = """
@@ -233,3 +229,29 @@ def test_custom_inverse_of_a_function_without_source():
     np.testing.assert_allclose(inv.inverse(affine)(affine(X)), X, rtol=1e-5)
     affine.def_inverse_unary(lambda y: y * 100.0)
     assert inv.inverse(affine)(1.0) == 100.0
+
+
+ROWS, COLUMNS = jnp.triu_indices(3)
+OUTSIDE = jnp.array([-1, 5])
+INDEXED = {
+    "triangle": (lambda v: jnp.zeros((3, 3)).at[ROWS, COLUMNS].set(v), (6,), None),
+    "around an axis": (lambda v: jnp.zeros((3, 4, 3)).at[ROWS, :, COLUMNS].set(v), (6, 4), None),
+    "last axes": (lambda v: jnp.zeros((4, 3, 3)).at[:, ROWS, COLUMNS].add(v), (4, 6), None),
+    "read twice": (lambda m, i: m[i, i], (3, 3), OUTSIDE),
+    "read around": (lambda m, i: m[i, :, i], (3, 2, 3), jnp.arange(2)),
+    "a grid": (lambda m, i: m[..., i[:, None], i[None]], (2, 4, 4), jnp.array([2, 0])),
+    "a block": (lambda m: m.at[1:3, 0:2].set(0.0), (4, 4), None),
+    "filled": (lambda m, i: m.at[i].get(mode="fill", fill_value=7.0), (3, 3), OUTSIDE),
+    "filled pairs": (lambda m, i: m.at[i, i].get(mode="fill", fill_value=7.0), (3, 3), OUTSIDE),
+    "clipped": (lambda m, i: m.at[i].get(mode="clip"), (3, 3), OUTSIDE),
+    "clipped below zero": (lambda m, i: jnp.take(m, i, axis=0, mode="clip"), (3, 3), OUTSIDE),
+    "dropped": (lambda m, i: m.at[i, i].set(1.0), (3, 3), OUTSIDE),
+    "set where clipped": (lambda m, i: m.at[i].set(0.0, mode="clip"), (3, 3), OUTSIDE),
+}
+
+
+@pytest.mark.parametrize("function, shape, index", INDEXED.values(), ids=INDEXED)
+def test_an_index_is_read_as_it_was_written(function, shape, index, double_precision):
+    value = jnp.asarray(np.random.default_rng(0).normal(size=shape))
+    arguments = [value] if index is None else [value, index]
+    np.testing.assert_array_equal(traced(function, arguments), function(*arguments))
