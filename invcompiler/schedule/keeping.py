@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from invcompiler.ir.nodes import Apply, Block, Equation, Loop, Var
-from invcompiler.ir.walk import operands
+from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules.registry import InverseRule
 from invcompiler.schedule.callees import callee_of, is_library
 from invcompiler.schedule.context import Context
@@ -89,7 +89,7 @@ class _Choice:
             blocking = self._blocking(solver)
             if blocking is None:
                 self.kept.append(missing[0])
-            elif self._is_composite(blocking) and blocking not in self.inside:
+            elif self._may_keep_inside(solver, blocking) and blocking not in self.inside:
                 self.inside.append(blocking)
             else:
                 self.kept.append(self._operand(solver, blocking))
@@ -107,6 +107,16 @@ class _Choice:
 
     def _operand(self, solver: Solver, equation: Equation) -> Var:
         return self._unknown(solver, equation)[0]
+
+    def _may_keep_inside(self, solver: Solver, equation: Equation) -> bool:
+        """Whether less may be kept in an equation than what it is given.
+
+        A loop that starts from knowns, if from anything, keeps at its steps as much as all of what it walks.
+        """
+        if isinstance(equation, Loop):
+            starts = (var for tree in equation.init for var in leaves(tree))
+            return any(var not in solver.known for var in starts)
+        return self._is_composite(equation)
 
     def _is_composite(self, equation: Equation) -> bool:
         if isinstance(equation, Loop):

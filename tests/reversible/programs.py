@@ -584,6 +584,29 @@ def deep_conditioner(weights, x):
     return jnp.concatenate([a, b * jnp.exp(h)], axis=-1)
 
 
+@program([X, 2 * X], keeps=True)
+def sines_of_a_list(items):
+    return [item + jnp.sin(2 * item) for item in items]
+
+
+@program(normal(66, 3, 4), keeps=True)
+def a_running_sum_that_cannot_be_undone(xs):
+    def step(total, x):
+        total = jnp.sinh(x) + total
+        return total, total + jnp.sin(2 * total)
+
+    return lax.scan(step, jnp.zeros(4), xs)[1]
+
+
+@program([X, 2 * X, X + 1], keeps=True)
+def sums_of_a_list_from_its_end(items):
+    total, sums = 0.0, []
+    for item in reversed(items):
+        total = total + item + jnp.sin(2 * item)
+        sums.append(total)
+    return sums
+
+
 @program([normal(80 + i, 4, 4) for i in range(12)], 3 * X, argnums=1, keeps=True)
 def saturating_layers(weights, x):
     for w in weights:
