@@ -8,6 +8,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
 from invcompiler.frontend.callables import is_same_value_wrapper
 from invcompiler.frontend.expressions import attribute_of, dict_items
 from invcompiler.frontend.lowering import Lowering, Unfollowed
@@ -48,7 +50,18 @@ def see_through(
         return _record(fn, args, kwargs)
     if fn.value is dataclasses.replace and args:
         return _replaced(args[0], dict(kwargs))
+    # the structure has no derivative, so it is asked for by itself
+    if any(fn.value is flatten for flatten in _FLATTEN) and len(args) == 1 and not kwargs:
+        parts = {
+            "leaves": jax.tree.leaves,
+            "structure": jax.tree.structure,
+        }
+        made = (Ref(part, f"jax.tree.{name}", jax) for name, part in parts.items())
+        return Display(tuple, tuple(lowering.apply(part, args, node=node) for part in made))
     return None
+
+
+_FLATTEN = (jax.tree.flatten, jax.tree_util.tree_flatten)
 
 
 def _is_instance(kind: type, classes: Tree) -> Tree | None:

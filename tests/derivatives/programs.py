@@ -1289,3 +1289,10 @@ def counted_while(x):
 def unpacked_generator(x, weights):
     q, k = (jnp.tanh(x @ weights[name]) for name in "qk")
     return q * k + q
+
+
+@program({"a": X, "b": (Y, M)})
+def scaled_leaves(tree):
+    leaves, structure = jax.tree.flatten(tree)
+    total = sum(leaf.sum() for leaf in leaves)
+    return jax.tree.unflatten(structure, [leaf * total for leaf in leaves])
