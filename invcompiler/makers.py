@@ -39,10 +39,11 @@ from invcompiler.passes.invert import Product
 from invcompiler.passes.normalise_structures import waits_for_structure
 from invcompiler.passes.recognise import recognise
 from invcompiler.pipeline import Compilation, compile_inverse, read_normal
+from invcompiler.probed_shapes import probed
 from invcompiler.schedule.callees import unwrapped
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.schedule.open_questions import is_open
-from invcompiler.shapes_of_inputs import candidates, matches
+from invcompiler.shapes_of_inputs import candidates, described, matches
 from invcompiler.wrapped import with_signature
 
 # What a function of the user's may raise when it is tried on shapes that are not its own.
@@ -352,7 +353,29 @@ class InverseMaker:
                 return facts
         if examples:
             raise self._contradicted(y)
-        raise self._no_guess(y) from tried
+        found = self._by_trial(y, known)
+        if found is None:
+            raise self._no_guess(y) from tried
+        return found
+
+    def _by_trial(self, y: Any, known: dict[Var, Any]) -> Facts | None:
+        """Return the facts for the one shape of the unknown that gives the output, of those that are tried; or None."""
+        if len(self.unknown) != 1 or not isinstance(described(y), jax.ShapeDtypeStruct):
+            return None
+        found: dict[tuple[int, ...], Facts] = {}
+
+        def fits(shape: tuple[int, ...]) -> bool:
+            guess = {self.unknown[0]: jax.ShapeDtypeStruct(shape, jnp.result_type(y))}
+            try:
+                facts = concrete_facts(self.function, {**known, **guess})
+            except REFUTATIONS:
+                return False
+            if matches(facts.output, y):
+                found[shape] = facts
+            return shape in found
+
+        shape = probed(jnp.shape(y), fits)
+        return None if shape is None else found[shape]
 
     def _contradicted(self, y: Any) -> ShapeError:
         return ShapeError(
