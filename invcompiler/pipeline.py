@@ -28,6 +28,8 @@ from invcompiler.passes.degrees import check_degrees
 from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.normalise import normalise
+from invcompiler.passes.normalise_joined import show_joined
+from invcompiler.passes.normalise_products import show_products
 from invcompiler.passes.normalise_structures import show_structures, waits_for_structure
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.simplify import simplify
@@ -196,7 +198,12 @@ def _is_iterated(
 
 
 def session_of(reader: Reader, **options: Any) -> Session:
-    return Session(reader, _intervals, _recognised, show_structures, waits_for_structure, **options)
+    return Session(reader, _intervals, _recognised, _shown, waits_for_structure, **options)
+
+
+def _shown(function: Function, facts: Facts, unknown: tuple[Var, ...]) -> tuple[Function, Facts]:
+    function, facts = show_structures(function, facts, unknown)
+    return show_joined(*show_products(function, facts, unknown), unknown)
 
 
 def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:

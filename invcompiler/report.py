@@ -29,6 +29,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Projected,
     Quadratic,
     Ratio,
     Read,
@@ -138,6 +139,8 @@ def _row(step: Step, owner: FunctionPlan) -> tuple[str, str, Span | None] | None
         case LowRank(equation=equation, solved=solved, narrow=narrow):
             how = "a few numbers of it first" if narrow else "a sum of matrices"
             return _names([solved]), f"collected, {how}", equation.span
+        case Projected(equation=equation, solved=solved):
+            return _names([solved]), "collected, its sums along axes first", equation.span
         case Bits(equation=equation, solved=solved):
             return _names([solved]), "its bits put back", equation.span
         case Wrapped(equation=equation, solved=solved):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import permutations
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from invcompiler.generated import Program
 from invcompiler.ir.dict_order import in_order, order_of
 from invcompiler.ir.nodes import Var
 from invcompiler.schedule.abstract import Array, Items, abstract, is_traced
-from invcompiler.schedule.facts import symbolic_facts
+from invcompiler.schedule.facts import concrete_facts, symbolic_facts
 from invcompiler.schedule.input_shapes import shape_of_input
 
 _TRIES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
@@ -21,7 +22,10 @@ _TRIES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, A
 def candidates(
     maker: Any, y: Any, known: Mapping[Var, Any], examples: Mapping[Var, Any]
 ) -> Iterator[dict[Var, Any]]:
-    """Yield what the unknowns may be like: as the examples say; like the output; as the generic inverse makes them; by their sizes."""
+    """Yield what the unknowns may be like.
+
+    As the examples say; like the output; as the generic inverse makes them; by their sizes; nearly like the output.
+    """
     if examples:
         yield dict(examples)
         return
@@ -38,19 +42,65 @@ def candidates(
     solved = _solved(maker, y, known)
     if solved is not None:
         yield solved
+    if len(maker.unknown) == 1 and isinstance(_struct(y), jax.ShapeDtypeStruct):
+        yield from _alike(maker, _struct(y), known)
+
+
+_MOST_AXES, _MOST_MORE = 4, 3
+
+
+def _alike(maker: Any, y: Any, known: Mapping[Var, Any]) -> Iterator[dict[Var, Any]]:
+    """Yield an array with the axes of the output in another order, or one axis a little longer or shorter.
+
+    Only if there is but one such array that gives an output like it.
+    """
+    if len(y.shape) > _MOST_AXES:
+        return
+    for shapes in (permutations(y.shape), _resized(y.shape)):
+        found = [guess for guess in _guesses(maker, shapes, y) if _gives(maker, known, guess, y)]
+        if found:
+            yield from found if len(found) == 1 else ()
+            return
+
+
+def _resized(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    for axis, size in enumerate(shape):
+        for more in range(-_MOST_MORE, _MOST_MORE + 1):
+            if more and size + more > 0:
+                yield (*shape[:axis], size + more, *shape[axis + 1 :])
+
+
+def _guesses(maker: Any, shapes: Iterable[tuple[int, ...]], y: Any) -> list[dict[Var, Any]]:
+    (var,) = maker.unknown
+    return [{var: jax.ShapeDtypeStruct(shape, y.dtype)} for shape in dict.fromkeys(shapes)]
+
+
+def _gives(maker: Any, known: Mapping[Var, Any], guess: Mapping[Var, Any], y: Any) -> bool:
+    try:
+        return matches(concrete_facts(maker.function, {**known, **guess}).output, y)
+    except _TRIES:
+        return False
 
 
 def _solved(maker: Any, y: Any, known: Mapping[Var, Any]) -> dict[Var, Any] | None:
-    """Return arrays of the shapes that make the output's sizes what they are; None if those do not tell."""
+    """Return arrays of the shapes that make the output's sizes what they are; None if those do not tell.
+
+    Unless the text tells how many axes they have, they have as many as the output.
+    """
     dtypes = {jnp.result_type(leaf) for leaf in jax.tree.leaves(y) if is_traced(leaf)}
     if len(dtypes) != 1:
         return None
-    facts = symbolic_facts(maker.function, known, unknown=maker.unknown, defaults=False)
-    output = abstract(y)
-    shapes = {var: shape_of_input(var, facts, output) for var in maker.unknown}
-    if None in shapes.values():
-        return None
     dtype = dtypes.pop()
+    output = abstract(y)
+    for ranks in ({}, dict.fromkeys(maker.unknown, jnp.ndim(y)) if is_traced(y) else {}):
+        facts = symbolic_facts(
+            maker.function, known, unknown=maker.unknown, defaults=False, ranks=ranks
+        )
+        shapes = {var: shape_of_input(var, facts, output) for var in maker.unknown}
+        if None not in shapes.values():
+            break
+    else:
+        return None
     return {
         var: jax.ShapeDtypeStruct(shape, facts.dtype(var) or dtype)
         for var, shape in shapes.items()

@@ -300,9 +300,9 @@ class _Generator(SourceGenerator):
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         index = node.slice
-        starred = isinstance(index, ast.Tuple) and any(
-            isinstance(item, ast.Starred) for item in index.elts
-        )
+        items = index.elts if isinstance(index, ast.Tuple) else ()
+        starred = any(isinstance(item, ast.Starred) for item in items)
+        starred = starred and not any(isinstance(item, ast.Slice) for item in items)
         set_precedence(Precedence.highest if starred else Precedence.Expr, index)
         self.write(node.value, "[", index, "]")
 

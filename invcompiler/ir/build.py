@@ -40,7 +40,12 @@ from invcompiler.ir.walk import map_operands, map_tree
 _IMPURE_MODULES = frozenset({"random", "numpy.random", "time", "builtins"})
 _PURE_BUILTINS = (len, min, max, sum, abs, round, int, float, bool, complex, str, tuple, list)
 _PURE_BUILTINS += (sorted, isinstance, getattr, divmod, pow, range, slice)
-_FOLDED_MODULES = frozenset({"_operator", "operator", "math", "numpy", "invcompiler.rules.statics"})
+_FOLDED_MODULES = frozenset(
+    {
+        *("_operator", "operator", "math", "numpy"),
+        *("invcompiler.rules.statics", "invcompiler.rules.subscripts"),
+    }
+)
 _LITERALS = (type(None), bool, int, str, bytes)
 
 

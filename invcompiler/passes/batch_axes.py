@@ -30,6 +30,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Projected,
     Read,
     Spectral,
     Step,
@@ -86,6 +87,8 @@ def keeps_batch(step: Step, context: Context, batch: int) -> bool:
             rank = context.facts.rank(solved)
             core = 2 if is_batched and side is Side.COLUMNS else 1
             return rank is None or rank - core >= batch
+        case Projected(axes=axes):
+            return min(axes) >= batch
         case Numeric(axes=axes, unknown=unknown):
             rank = context.facts.rank(unknown)
             return axes is not None and (rank is None or rank - axes >= batch)

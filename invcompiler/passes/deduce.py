@@ -32,7 +32,7 @@ def add_formula(emitter: Emitter, step: Deduce) -> None:
     term = _instance(emitter, step, step.formula.log_term)
     of = step.solved if step.of is None else step.of.whole
     assert isinstance(of, Var)
-    emitter.log_det.add_term(Term(term, of, full=True))
+    emitter.log_det.add_term(Term(term, of, step.formula.core, full=True))
 
 
 def _no_log_det(emitter: Emitter, step: Deduce) -> DegreesOfFreedomError:

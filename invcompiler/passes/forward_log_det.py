@@ -33,6 +33,7 @@ from invcompiler.passes import (
     iterate,
     lookup_code,
     low_rank_code,
+    projection_code,
     quadratic_code,
     spectral_code,
 )
@@ -59,6 +60,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Projected,
     Quadratic,
     Ratio,
     Spectral,
@@ -136,6 +138,8 @@ class ForwardEmitter(Emitter):
                 spectral_code.add_log_det(self, step)
             case LowRank():
                 low_rank_code.add_log_det(self, step)
+            case Projected():
+                projection_code.add_log_det(self, step)
             case ByStatedRule():
                 invert_stated.add_log_det(self, step)
             case Numeric():

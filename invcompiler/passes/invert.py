@@ -38,6 +38,7 @@ from invcompiler.passes import (
     lookup_code,
     low_rank_code,
     pieces_code,
+    projection_code,
     quadratic_code,
     spectral_code,
 )
@@ -70,6 +71,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Projected,
     Quadratic,
     Ratio,
     Read,
@@ -381,6 +383,8 @@ class Emitter:
                 spectral_code.solve(self, step)
             case LowRank():
                 low_rank_code.solve(self, step)
+            case Projected():
+                projection_code.solve(self, step)
             case Bits():
                 bits_code.solve(self, step)
             case Wrapped():

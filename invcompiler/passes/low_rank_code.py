@@ -393,7 +393,8 @@ class _Writer:
             rank = self.rank(step.determinant) if self._is_told(step.determinant) else None
             if not step.is_batched:
                 rank = 0
-            add(Term(value, step.solved, core, full=bool(rank), rank=rank))
+            full = bool(rank) and self._has_its_own(step.determinant)
+            add(Term(value, step.solved, core, full=full, rank=rank))
             return
         matrix = self._small() if step.narrow else self._matrix()
         matrix_of = self.emit(self._a()) if step.narrow else matrix
@@ -410,8 +411,13 @@ class _Writer:
             value = self.call(operator.mul, getitem(self.builder, shape, -1), value)
             add(Term(value, step.solved, 2, rank=0))
         else:
-            told = own and self._is_told(step.diagonal)
+            told = own and self._has_its_own(step.diagonal)
             add(Term(value, step.solved, 1, full=told, rank=None if own else 0))
+
+    def _has_its_own(self, coefficient: Coefficient) -> bool:
+        """Whether a coefficient has values of its own for each vector: it may be broadcast, unless a part of it is like the unknown."""
+        trees, facts = affine.trees_of(coefficient), self.emitter.facts
+        return any(facts.same_shape(tree, self.step.solved) is True for tree in trees)
 
     def _doubled(self, value: Tree) -> Tree:
         dtype = self.emitter.facts.dtype(self.step.solved)

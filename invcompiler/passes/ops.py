@@ -14,7 +14,7 @@ from invcompiler.ir.nodes import Const, Display, Method, Ref, Slice, Tree
 
 _NAMES = {
     operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/",
-    operator.neg: "-", operator.getitem: "[]", operator.floordiv: "//", operator.invert: "~",
+    operator.neg: "-", operator.getitem: "[]", operator.matmul: "@", operator.floordiv: "//", operator.invert: "~",
     operator.eq: "==", operator.or_: "|", operator.and_: "&", operator.ne: "!=",
     operator.xor: "^", operator.mod: "%", operator.lshift: "<<", operator.rshift: ">>", operator.ge: ">=", operator.le: "<=", operator.gt: ">", operator.lt: "<",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """What is known about each function, as tables; importing this package fills them, one family a module."""
 
 from invcompiler.rules import (
+    contractions,
     distributions,
     elementwise,
     indexed,
@@ -14,6 +15,7 @@ from invcompiler.rules import (
 )
 
 __all__ = [
+    "contractions",
     "distributions",
     "elementwise",
     "indexed",

@@ -683,6 +683,43 @@ class axes_left_in_order:
     def after(x, p):         return x
 
 
+swapping = Guard(
+    "the permutation that swaps two axes",
+    lambda tree, context: (literal_value(tree) or (None,))[0] in ((1, 0), [1, 0]),
+)
+
+
+@equation(p=swapping)
+class two_axes_swapped:
+    def before(x, p):        return jnp.transpose(x, p)
+    def after(x, p):         return x.T
+
+
+def _swaps_the_last(axes: tuple | None) -> bool:
+    if axes is None or not isinstance(axes[0], tuple | list) or len(axes[0]) < 3:
+        return False
+    *before, one, other = axes[0]
+    return [*before, other, one] == list(range(len(axes[0])))
+
+
+swapping_last = Guard(
+    "the permutation that swaps the last two of several axes",
+    lambda tree, context: _swaps_the_last(literal_value(tree)),
+)
+
+
+@equation(p=swapping_last)
+class last_axes_swapped:
+    def before(x, p):        return jnp.transpose(x, p)
+    def after(x, p):         return x.mT
+
+
+@equation
+class axis_left_in_place:
+    def before(x, a):        return jnp.moveaxis(x, a, a)
+    def after(x, a):         return x
+
+
 @equation
 class matrix_transpose_of_matrix_transpose:
     def before(x):           return jnp.matrix_transpose(jnp.matrix_transpose(x))

@@ -17,10 +17,10 @@ import jax.scipy.linalg
 import numpy as np
 from jax import lax
 
-from invcompiler.ir.nodes import Const
-from invcompiler.rules.conditions import every, nonzero, number_value, rank_is, static_value
+from invcompiler.ir.nodes import Const, Display
+from invcompiler.rules.conditions import every, number_value, rank_is, static_value
 from invcompiler.rules.registry import Numbers, Refusal, linear
-from invcompiler.rules.statics import back, channels_of, points, solving, unscaling
+from invcompiler.rules.statics import back, channels_of, points
 
 # ---- conditions --------------------------------------------------------------------------------------
 
@@ -39,13 +39,13 @@ def is_square(name):
         if shape is not None and _differ(shape[-2], shape[-1]):
             return Refusal(f"the matrix is {shape[-2]} by {shape[-1]}, and only a square one has an inverse",
                            _square_hint)
-        return None if value is None else _singular(value)
+        return None if value is None else singular(value)
     return condition
 
 def _differ(a, b):
     return isinstance(a, int) and isinstance(b, int) and a != b
 
-def _singular(matrix):
+def singular(matrix):
     """Refuse a matrix with a rank that can be seen to be too low."""
     matrix = np.asarray(matrix, complex if matrix.dtype.kind == "c" else float)
     if matrix.size == 0 or not np.isfinite(matrix).all():
@@ -181,79 +181,6 @@ class matrix_tensordot:                                # y = a x
     def inverse(y, a):          return jnp.linalg.solve(a, y.reshape(a.shape[0], -1)).reshape(y.shape)
     def log_det(a, b):          return b.size // a.shape[0] * jnp.linalg.slogdet(a)[1]
 
-# ---- einsum ---------------------------------------------------------------------------------------------
-
-_einsum_hint = "sum over one axis of a square matrix, whose other axis takes its place"
-
-def labels_of(subscripts):
-    """Return the labels of the two operands and of the value, `...` as one; None for other subscripts."""
-    before, arrow, after = subscripts.replace(" ", "").replace("...", ".").partition("->")
-    operands = before.split(",")
-    if not arrow or len(operands) != 2:
-        return None
-    parts = (*operands, after)
-    return parts if all(len(set(part)) == len(part) for part in parts) else None
-
-def _known_and_unknown(call, facts, position):
-    """Return the labels of the known operand, of the unknown one, and of the value."""
-    subscripts = static_value(call.arguments["subscripts"], facts)
-    if subscripts is None or not isinstance(subscripts[0], str) or call.arguments["b"] == Const(None):
-        return None
-    labels = labels_of(subscripts[0])
-    return labels and (labels[1 - position], labels[position], labels[2])
-
-def _applies_a_matrix(position):
-    def condition(call, facts):
-        labels = _known_and_unknown(call, facts, position)
-        if labels is None:
-            return Refusal("its subscripts are not those of a product of two operands", _einsum_hint)
-        known, unknown, value = labels
-        summed = set(unknown) - set(value)
-        made = set(value) - set(unknown)
-        both = summed | made
-        if len(summed) != 1 or len(made) != 1 or both != set(known[-2:]) or len(known) < 2:
-            return Refusal("it does not take one axis of the operand to one of the output", _einsum_hint)
-        if not set(known) - both <= set(unknown):
-            return Refusal("it spreads the operand over an axis", _einsum_hint)
-        return None
-    return condition
-
-def _scales(position):
-    def condition(call, facts):
-        labels = _known_and_unknown(call, facts, position)
-        if labels and set(labels[1]) == set(labels[2]) and set(labels[0]) <= set(labels[1]):
-            return None
-        return Refusal("its subscripts are not those of an elementwise product")
-    return condition
-
-@linear(jnp.einsum, argument="b", core=None)
-class einsum_2:
-    condition = every(_applies_a_matrix(1), is_square("a"))
-    def inverse(y, subscripts, a):
-        return jnp.einsum(solving(subscripts, 1), jnp.linalg.inv(a), y)
-    def log_det(a, b):
-        return b.size * a.shape[-1] // a.size * jnp.sum(jnp.linalg.slogdet(a)[1])
-
-@linear(jnp.einsum, argument="a", core=None)
-class einsum_1:
-    condition = every(_applies_a_matrix(0), is_square("b"))
-    def inverse(y, subscripts, b):
-        return jnp.einsum(solving(subscripts, 0), jnp.linalg.inv(b), y)
-    def log_det(a, b):
-        return a.size * b.shape[-1] // b.size * jnp.sum(jnp.linalg.slogdet(b)[1])
-
-@linear(jnp.einsum, argument="b", core=None)
-class einsum_scaling_2:                                # "i,bi->bi"
-    condition = every(_scales(1), nonzero("a", "a factor"))
-    def inverse(y, subscripts, a):  return jnp.einsum(unscaling(subscripts, 1), 1 / a, y)
-    def log_det(a, b):              return b.size // a.size * jnp.sum(jnp.log(jnp.abs(a)))
-
-@linear(jnp.einsum, argument="a", core=None)
-class einsum_scaling_1:
-    condition = every(_scales(0), nonzero("b", "a factor"))
-    def inverse(y, subscripts, b):  return jnp.einsum(unscaling(subscripts, 0), 1 / b, y)
-    def log_det(a, b):              return a.size // b.size * jnp.sum(jnp.log(jnp.abs(b)))
-
 # ---- solves: y = a^-1 b ------------------------------------------------------------------------------------
 
 def _is_general(call, facts):
@@ -361,6 +288,52 @@ class solve_unit_triangular_transposed:
     def inverse(y, a, lower):
         return y + (jnp.tril(a, -1).T @ y if lower else jnp.triu(a, 1).T @ y)
     def log_det():              return 0.0
+
+# ---- solves by a factorisation that is known: y = a^-1 b --------------------------------------------------------
+
+def _of_one_matrix(name):
+    """The condition that the factors of a pair `(factors, ...)` are those of one matrix, as far as is known."""
+    def condition(call, facts):
+        pair = call.arguments[name]
+        found = facts.rank(pair.items[0]) if isinstance(pair, Display) and pair.items else None
+        return None if found in (None, 2) else Refusal(f"the factors have {found} axes, not 2")
+    return condition
+
+@linear(jax.scipy.linalg.cho_solve, argument="b", core=None, numbers=Numbers.REAL)
+class cho_solve:                                       # a = l l^T; the other triangle is not read
+    condition = _of_one_matrix("c_and_lower")
+    def inverse(y, c_and_lower):
+        c, lower = c_and_lower
+        l = jnp.tril(c) if lower else jnp.triu(c).T
+        return l @ (l.T @ y)
+    def log_det(c_and_lower, b):
+        c = c_and_lower[0]
+        return -(2 * (b.size // c.shape[0])) * jnp.sum(jnp.log(jnp.abs(jnp.diagonal(c))))
+
+@linear(jax.scipy.linalg.lu_solve, argument="b", core=None)
+class lu_solve:                                        # a[order] = l u
+    condition = every(_transposes(0), _of_one_matrix("lu_and_piv"))
+    def inverse(y, lu_and_piv):
+        lu, pivots = lu_and_piv
+        rows = jnp.triu(lu) @ y
+        rows = rows + jnp.tril(lu, -1) @ rows
+        order = lax.linalg.lu_pivots_to_permutation(pivots, lu.shape[0])
+        return rows[jnp.argsort(order)]
+    def log_det(lu_and_piv, b):
+        lu = lu_and_piv[0]
+        return -(b.size // lu.shape[0]) * jnp.sum(jnp.log(jnp.abs(jnp.diagonal(lu))))
+
+@linear(jax.scipy.linalg.lu_solve, argument="b", core=None)
+class lu_solve_transposed:                             # a^T = u^T l^T p, and p y = y[order]
+    condition = every(_transposes(1), _of_one_matrix("lu_and_piv"))
+    def inverse(y, lu_and_piv):
+        lu, pivots = lu_and_piv
+        rows = y[lax.linalg.lu_pivots_to_permutation(pivots, lu.shape[0])]
+        rows = rows + jnp.tril(lu, -1).T @ rows
+        return jnp.triu(lu).T @ rows
+    def log_det(lu_and_piv, b):
+        lu = lu_and_piv[0]
+        return -(b.size // lu.shape[0]) * jnp.sum(jnp.log(jnp.abs(jnp.diagonal(lu))))
 
 # ---- Fourier transforms: the matrix of n points, over sqrt(n), is unitary --------------------------------------
 

@@ -10,6 +10,7 @@ completed makes up for the choice. It may name `x`, which is the value that was 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -19,10 +20,14 @@ from jax import lax
 
 
 class Formula:
-    """How to compute a value from others that are known, and what that adds to the log-determinant. Its docstring names it."""
+    """How to compute a value from others that are known, and what that adds to the log-determinant. Its docstring names it.
+
+    `log_term` has one number for each index of the axes before the last `core` ones.
+    """
 
     solve: Any
     log_term: Any = None
+    core: int = 0
 
 
 # ---- normalised vectors, of which one element (`anchor`, where the output is `y_at`) is known before -------------------
@@ -62,6 +67,15 @@ class direction_undone(Formula):                                # y_i = x_i / |x
 class unit_diagonal_undone(Formula):                            # rows of a matrix that had ones on its diagonal
     "the rows' factors, which stand where ones were"
     def solve(y):                   return y / jnp.diagonal(y, axis1=-2, axis2=-1)[..., None]
+
+# y_ij = x_ij / s_i with s_i = sqrt(1 + |x_i|^2) = 1 / y_ii, row i with i free numbers: the det is s^-i (1 - sum_j<i y_ij^2) = y_ii^(i + 2)
+class unit_rows_of_triangle_undone(Formula):
+    "the rows' lengths, which stand where ones were"
+    core = 2
+    def solve(y):                   return y / jnp.diagonal(y, axis1=-2, axis2=-1)[..., None]
+    def log_term(y):
+        free = jnp.arange(y.shape[-1]) + 2
+        return jnp.sum(free * jnp.log(jnp.diagonal(y, axis1=-2, axis2=-1)), axis=-1)
 
 # ---- the element that the others leave -----------------------------------------------------------------------------
 
@@ -158,13 +172,60 @@ class unit_rows_undone(Formula):
 
 # ---- products of a triangular matrix ---------------------------------------------------------------------------------
 
+# S = L L^T: the det of the triangles is 2^n prod L_jj^(n - j), j < n (rules/linear.py: cholesky)
 class gram_undone(Formula):                                     # l @ l.T
     "the Cholesky factor, as the factor is lower triangular with a positive diagonal"
+    core = 2
     def solve(y):                   return jnp.linalg.cholesky(y)
+    def log_term(x):
+        n, diagonal = x.shape[-1], jnp.diagonal(x, axis1=-2, axis2=-1)
+        return n * math.log(2) + jnp.sum(jnp.arange(n, 0, -1) * jnp.log(diagonal), axis=-1)
 
 class upper_gram_undone(Formula):                               # u.T @ u
     "the Cholesky factor, as the factor is upper triangular with a positive diagonal"
+    core = 2
     def solve(y):                   return jnp.linalg.cholesky(y).mT
+    def log_term(x):
+        n, diagonal = x.shape[-1], jnp.diagonal(x, axis1=-2, axis2=-1)
+        return n * math.log(2) + jnp.sum(jnp.arange(n, 0, -1) * jnp.log(diagonal), axis=-1)
+
+# Of unit rows, what is below the diagonals is free: dS_ij = ... + L_jj dL_ij for i > j, which n - 1 - j rows have
+class gram_of_unit_rows_undone(Formula):
+    "the Cholesky factor, as the factor is lower triangular with a positive diagonal and rows of length 1"
+    core = 2
+    def solve(y):                   return jnp.linalg.cholesky(y)
+    def log_term(x):
+        n, diagonal = x.shape[-1], jnp.diagonal(x, axis1=-2, axis2=-1)
+        return jnp.sum(jnp.arange(n - 1, -1, -1) * jnp.log(diagonal), axis=-1)
+
+# ---- matrices of which a triangle is known: the rest adds nothing to the log-determinant -----------------------------
+
+class placed(Formula):
+    "its known elements, among zeros"
+    def solve(part, index, shape):  return jnp.zeros(shape, part.dtype).at[index].set(part)
+    def log_term():                 return 0.0
+
+class mirrored_below(Formula):
+    "the triangle below the diagonal, mirrored"
+    def solve(part):                return part + jnp.tril(part, -1).mT
+    def log_term():                 return 0.0
+
+class mirrored_above(Formula):
+    "the triangle above the diagonal, mirrored"
+    def solve(part):                return part + jnp.triu(part, 1).mT
+    def log_term():                 return 0.0
+
+class mirrored_around_ones(Formula):
+    "one triangle mirrored, and ones between, as the rows of the factor have length 1"
+    def solve(part):                return part + part.mT + jnp.eye(part.shape[-1])
+    def log_term():                 return 0.0
+
+class unit_rows_completed(Formula):
+    "the diagonal that makes the rows' lengths 1"
+    def solve(part):
+        diagonal = jnp.sqrt(1 - jnp.sum(part**2, axis=-1, keepdims=True))
+        return part + diagonal * jnp.eye(part.shape[-1])
+    def log_term():                 return 0.0
 
 class lower_solve_undone(Formula):                              # t^-1 b: only the triangle is read, and t is zero elsewhere
     "the rule for a lower triangular matrix"

@@ -34,31 +34,15 @@ def swapped(subscripts):
     return f"{after}->{before}"
 
 
-def solving(subscripts, position):
-    """Return the subscripts that apply the inverse of a matrix operand of an einsum to its value.
+def unscaling(subscripts):
+    """Return the subscripts that apply the reciprocal of the first operand of an einsum to its value.
 
-    The known operand is a stack of matrices, one of whose two last axes is summed over. Its inverse has these axes
-    the other way round. `position` is that of the unknown operand.
-
-    >>> solving("ij,bj->bi", 1)
-    'ji,bi->bj'
-    """
-    operands, after = subscripts.replace(" ", "").split("->")
-    operands = operands.split(",")
-    matrix, unknown = operands[1 - position], operands[position]
-    inverse = matrix[:-2] + matrix[-1] + matrix[-2]
-    return f"{inverse},{after}->{unknown}"
-
-
-def unscaling(subscripts, position):
-    """Return the subscripts that apply the reciprocal of a known operand of an einsum to its value.
-
-    >>> unscaling("bi,i->ib", 0)
+    >>> unscaling("i,bi->ib")
     'i,ib->bi'
     """
     operands, after = subscripts.replace(" ", "").split("->")
-    operands = operands.split(",")
-    return f"{operands[1 - position]},{after}->{operands[position]}"
+    known, unknown = operands.split(",")
+    return f"{known},{after}->{unknown}"
 
 
 def points(shape, axes):
@@ -97,7 +81,6 @@ __all__ = [
     "inverse_permutation",
     "negated",
     "points",
-    "solving",
     "swapped",
     "unscaling",
 ]

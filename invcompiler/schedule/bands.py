@@ -19,6 +19,7 @@ from invcompiler.schedule.updates import at_parts
 
 FULL = Band(None, None)
 NOWHERE = Band(1, 0)
+LOWER, UPPER, DIAGONAL = Band(None, 0), Band(0, None), Band(0, 0)
 
 
 # ---- bands as intervals ------------------------------------------------------------------------------------

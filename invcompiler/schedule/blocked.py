@@ -35,7 +35,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import Refusal
-from invcompiler.schedule import deductions
+from invcompiler.schedule import deductions, summed_products
 from invcompiler.schedule.isolate import Branching
 from invcompiler.schedule.not_iterated import NotIterated
 from invcompiler.schedule.parts import parts_of
@@ -236,7 +236,7 @@ def _call(
     )
     if opaque is not None:
         return _at(solver, opaque, missing)  # type: ignore[return-value]
-    if deductions.waits_for_shapes(solver, equation):
+    if deductions.waits_for_shapes(solver, equation) or summed_products.waits(solver, equation):
         facts["label"] = f"whether {name} can be undone depends on shapes"
         facts["hint"] = "pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown"
         return ShapeError(**facts)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invcompiler.ir.nodes import Apply
-from invcompiler.schedule import normalised, sticks, triangular
+from invcompiler.schedule import halves, normalised, sticks, triangular
 from invcompiler.schedule.plan import Deduce
 
 if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
 
-_ATTEMPTS = (normalised.deduce, sticks.deduce, triangular.deduce)
+_ATTEMPTS = (normalised.deduce, sticks.deduce, triangular.deduce, halves.deduce)
 
 
 def deduce(solver: Solver, equation: Apply) -> Deduce | None:
@@ -26,5 +26,5 @@ def waits_for_shapes(solver: Solver, equation: Apply) -> bool:
     """Whether more may be said of an equation once the shapes of its operands are known."""
     if solver.context.facts.is_concrete:
         return False
-    attempts = (normalised, sticks, triangular)
+    attempts = (normalised, sticks, triangular, halves)
     return any(attempt.waits_for_shapes(solver, equation) for attempt in attempts)

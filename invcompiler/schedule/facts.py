@@ -326,13 +326,16 @@ def symbolic_facts(
     *,
     unknown: Iterable[Var] = (),
     defaults: bool = True,
+    ranks: Mapping[Var, int] | None = None,
 ) -> Facts:
-    """Return the facts of `function` for any arguments, without running anything of it.
+    """Return the facts of `function` for any arguments, without running anything of it. `ranks` are those that parameters are taken to have.
 
     `examples` gives parameters that are like example values or ShapeDtypeStructs. The parameters `unknown` are to be recovered.
     With `defaults`, parameters that have a static default are taken to have it.
     """
     known = {var: abstract(value) for var, value in (examples or {}).items()}
+    for var, rank in (ranks or {}).items():
+        known[var] = Array(tuple(axis_of(var, axis) for axis in range(rank)))
     if defaults:
         for param in function.params:
             if isinstance(param.default, Const | Ref) and param.var not in known:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
+from invcompiler.errors import ShapeError
 from invcompiler.ir.build import literal
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Apply, Equation, Ref, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call, parameters_of
 from invcompiler.rules.registry import InverseRule, Kind, Refusal
+from invcompiler.schedule import contractions
 from invcompiler.schedule.plan import Isolate
 from invcompiler.schedule.regions import Band, Masked, Piece
 from invcompiler.schedule.running import run_now
@@ -32,7 +34,31 @@ def whole(solver: Solver, equation: Apply) -> Isolate | None:
         return None
     name, var = found
     rule = choose(solver, equation, call, name, var)
-    return None if rule is None else Isolate(equation, call, rule, equation.out, var)
+    if rule is None:
+        return _of_product(solver, equation, call, name, var)
+    return Isolate(equation, call, rule, equation.out, var)
+
+
+def _of_product(solver: Solver, equation: Apply, call: Call, name: str, var: Var) -> Isolate | None:
+    """Return the step for a product whose operands the rules know in another form."""
+    product = contractions.as_einsum(call, name, solver.context.facts)
+    if product is not None:
+        rule = choose(solver, equation, product, "b", var)
+        return None if rule is None else Isolate(equation, product, rule, equation.out, var)
+    if contractions.is_open(call, solver.context.facts):
+        solver.refusals[equation] = _waits_for_ranks(solver, equation)
+    return None
+
+
+def _waits_for_ranks(solver: Solver, equation: Apply) -> ShapeError:
+    function = solver.context.function.name
+    return ShapeError(
+        f"what this product sums over in `{function}` depends on the number of axes of its operands",
+        span=equation.span,
+        function=function,
+        label="which axes these are is known when it is called",
+        hint="call the generated function, or pass `example=`, an array or a `jax.ShapeDtypeStruct` like the unknown",
+    )
 
 
 def is_masked(solver: Solver, equation: Apply) -> bool:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from invcompiler.ir.nodes import Apply, Const, Display, Tree, Var
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call, declare
-from invcompiler.rules.linear import labels_of
+from invcompiler.rules.subscripts import labels_of
 from invcompiler.schedule import affine
 from invcompiler.schedule.affine import Coefficient, Op
 from invcompiler.schedule.linear_terms import (

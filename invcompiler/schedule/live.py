@@ -24,6 +24,7 @@ from invcompiler.schedule.plan import (
     Numeric,
     Pieces,
     Plan,
+    Projected,
     Quadratic,
     Ratio,
     Read,
@@ -89,7 +90,7 @@ def read_by(step: Step) -> tuple[Var, ...]:
         case Spectral(value=value, forth=forth, back=back, spectrum=spectrum):
             options = (var for e in (forth, back) for var in operands(e) if var is not e.args[0])
             return (value, *options, *_in_coefficients((spectrum,)))
-        case LowRank(value=value):
+        case LowRank(value=value) | Projected(value=value):
             return (value, *_in_coefficients(step.coefficients))
         case Wrapped(value=value, offset=offset, modulus=modulus):
             return (value, *leaves(modulus), *_in_coefficients((offset,)))

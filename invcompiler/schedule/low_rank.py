@@ -88,7 +88,7 @@ def structured(solver: Solver, equation: Apply) -> LowRank | Refusal | None:
 
 
 def _solved(solver: Solver, equation: Apply) -> LowRank | None:
-    for x in _candidates(solver, equation.out):
+    for x in candidates(solver, equation.out):
         for reading in _readings(solver, x):
             try:
                 form = reading.of_value(equation.out)
@@ -128,7 +128,7 @@ def _readings(solver: Solver, x: Var) -> Iterator[Reading]:
             yield Reading(solver, x, vectors, is_batched)
 
 
-def _candidates(solver: Solver, value: Var) -> Iterator[Var]:
+def candidates(solver: Solver, value: Var) -> Iterator[Var]:
     """Yield the unknown values of the shape of `value` that it is computed from, the nearest first."""
     cone, waiting = {value}, [value]
     while waiting and len(cone) < _FURTHEST:
@@ -269,14 +269,14 @@ def _singular(reading: Reading, step: LowRank) -> Refusal | None:
         if number == 0:
             return refusal
         value = value_of(reading.solver, step.determinant)
-        if value is not None and _vanishes(value):
+        if value is not None and vanishes(value):
             return refusal
     elif not step.narrow:
         return _few(reading, step)
     return None
 
 
-def _vanishes(value: np.ndarray) -> bool:
+def vanishes(value: np.ndarray) -> bool:
     eps = jnp.finfo(value.dtype).eps if value.dtype.kind in "fc" else 0
     return bool((np.abs(value) <= 8 * eps).any())
 
@@ -327,4 +327,4 @@ def _evaluated(coefficient: Coefficient, values: dict[int, Any]) -> Any:
     return coefficient if isinstance(coefficient, int | float) else values[id(coefficient)]
 
 
-__all__ = ["collect", "value_of"]
+__all__ = ["candidates", "collect", "structured", "value_of", "vanishes"]

@@ -21,10 +21,12 @@ from invcompiler.ir.walk import leaves
 from invcompiler.rules import simplices
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.simplices import Formula
+from invcompiler.schedule.bands import LOWER, support, within
 from invcompiler.schedule.plan import Deduce, Part
 from invcompiler.schedule.positions import END, Position, plus
 from invcompiler.schedule.regions import Piece, Region, Span1
 from invcompiler.schedule.running import run_now
+from invcompiler.schedule.slope_table import is_elementwise
 from invcompiler.schedule.triangular import diagonal
 from invcompiler.schedule.views import boundaries
 
@@ -141,8 +143,18 @@ def waits_for_shapes(solver: Solver, equation: Apply) -> bool:
     found = normalised(solver, equation)
     if found is None:
         return False
-    made = call_of(solver, found.operand)
-    return made is not None and made.fn in (jnp.concatenate, jnp.append, jnp.hstack, jnp.pad)
+    return _is_joined(solver, found.operand)
+
+
+def _is_joined(solver: Solver, tree: Tree) -> bool:
+    """Whether a value is put together from parts, or made of one that is, element by element."""
+    made = call_of(solver, tree)
+    if made is None or made.fn in (jnp.concatenate, jnp.append, jnp.hstack, jnp.pad):
+        return made is not None
+    if not is_elementwise(made.fn):
+        return False
+    unknown = [t for t in made.arguments.values() if any(v not in solver.known for v in leaves(t))]
+    return len(unknown) == 1 and _is_joined(solver, unknown[0])
 
 
 def _root_of_squares(solver: Solver, tree: Tree, operand: Var) -> int | None:
@@ -249,8 +261,11 @@ def _undone(solver: Solver, equation: Apply, found: Normalised) -> Deduce | None
     if anchor is None:
         if not _has_unit_diagonal(solver, found):
             return None
-        y_alone, undone = (("y", Part(y)),), simplices.unit_diagonal_undone
-        return Deduce(equation, undone, found.operand, y_alone, axis=found.axis, spare=y)
+        undone = _undoing_rows(solver, found)
+        spare = y if undone.log_term is None else None
+        return Deduce(
+            equation, undone, found.operand, (("y", Part(y)),), axis=found.axis, spare=spare
+        )
     at = Part(y, Span1(found.axis, anchor.start, anchor.stop))
     kind = found.kind
     if anchor.is_zero and kind.at_zero is None:
@@ -262,6 +277,14 @@ def _undone(solver: Solver, equation: Apply, found: Normalised) -> Deduce | None
     else:
         given.append(("anchor", Part(anchor.tree)))
     return Deduce(equation, formula, found.operand, tuple(given), axis=found.axis, spare=y)
+
+
+def _undoing_rows(solver: Solver, found: Normalised) -> type[Formula]:
+    """Return the formula for rows that had ones on the diagonal; how many free numbers they have is known of a lower triangle."""
+    is_triangle = within(support(found.operand, solver.context), LOWER)
+    if found.kind is DIRECTION and is_triangle:
+        return simplices.unit_rows_of_triangle_undone
+    return simplices.unit_diagonal_undone
 
 
 def _has_unit_diagonal(solver: Solver, found: Normalised) -> bool:
@@ -318,7 +341,8 @@ def _of_concatenation(solver: Solver, call: Call, whole: Var, axis: int) -> Iter
     sizes = [solver.context.item_dim(item, along) for item in arrays]
     for item, start, stop in zip(arrays, *boundaries(sizes), strict=True):
         unknown = any(var not in solver.known for var in leaves(item))
-        if not unknown and not isinstance(item, Var) and None not in (start, stop):
+        is_array = isinstance(item, Var) and solver.context.facts.rank(item) != 0  # a piece of it
+        if not unknown and not is_array and None not in (start, stop):
             yield Known(start, stop, item, _zeros(solver, item))
 
 

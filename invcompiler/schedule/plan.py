@@ -353,6 +353,37 @@ class LowRank:
 
 
 @dataclass(frozen=True, eq=False)
+class Projected:
+    """Solve `value == diagonal * solved + of * sum(weights * solved) + offset`, elementwise but for the sum along `axes`, which are kept.
+
+    `is_mean`: it is a mean. What it multiplies the determinant of the diagonal by, for each index of the other axes, is `determinant`;
+    if that `varies` along the axes, 1 plus its own sum (or mean). `shape`: that of the determinant, broadcast against `solved`.
+    """
+
+    equation: Apply
+    value: Var
+    solved: Var
+    diagonal: Any
+    of: Any
+    weights: Any
+    axes: tuple[int, ...]
+    is_mean: bool
+    offset: Any
+    determinant: Any
+    varies: bool
+    shape: tuple[int, ...]
+
+    @property
+    def coefficients(self) -> tuple[Any, ...]:
+        """Return all that the step is written with."""
+        return (self.diagonal, self.of, self.weights, self.offset)
+
+    @property
+    def solves(self) -> tuple[Var, ...]:
+        return (self.solved,)
+
+
+@dataclass(frozen=True, eq=False)
 class Spectral:
     """Undo a circular convolution: `value` is `back` of `spectrum` times `forth` of `solved`, and of that the `real` part.
 
@@ -482,6 +513,7 @@ Step = Union[
     Quadratic,
     Lookup,
     LowRank,
+    Projected,
     Spectral,
     Bits,
     Wrapped,

@@ -512,6 +512,16 @@ def _diff(call):
     return call.array(with_dim(shape, axis, size - order), call.dtype("a"))
 
 
+@shape_of(jnp.tile)
+def _tile(call):
+    shape, reps = call.shape("A"), call.axes("reps")
+    if not isinstance(shape, tuple) or reps is None:
+        return None
+    rank = max(len(shape), len(reps))
+    pairs = zip((1,) * (rank - len(shape)) + shape, (1,) * (rank - len(reps)) + reps, strict=True)
+    return call.array(tuple(size * n for size, n in pairs), call.dtype("A"))
+
+
 @shape_of(jnp.broadcast_to)
 def _broadcast_to(call):
     target = _target(call)

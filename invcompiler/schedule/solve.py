@@ -31,10 +31,12 @@ from invcompiler.schedule import (
     low_rank,
     numeric,
     pieces,
+    projections,
     quadratics,
     ratios,
     spectra,
     stated,
+    summed_products,
     views,
     wrapped,
 )
@@ -47,9 +49,11 @@ from invcompiler.schedule.plan import (
     Bits,
     ByStatedRule,
     Forward,
+    Isolate,
     Join,
     LowRank,
     Plan,
+    Projected,
     Quadratic,
     Ratio,
     Read,
@@ -335,8 +339,10 @@ class Solver:
         """Solve a small linear system of values that stay entangled; say whether one was found."""
         finders = (
             affine.collect,
+            summed_products.collect,
             ratios.invert,
             low_rank.collect,
+            projections.collect,
             quadratics.invert,
             spectra.collect,
             bits.invert,
@@ -345,7 +351,9 @@ class Solver:
         step = next((found for find in finders if (found := find(self)) is not None), None)
         if step is None:
             return False
-        if isinstance(step, Ratio | LowRank | Quadratic | Spectral | Bits | Wrapped):
+        if isinstance(
+            step, Isolate | Ratio | LowRank | Projected | Quadratic | Spectral | Bits | Wrapped
+        ):
             self.used.add(step.equation)
         self.take(step)
         return True

@@ -53,6 +53,13 @@ def deduce(solver: Solver, equation: Apply) -> Deduce | None:
     return Deduce(equation, formula, target, operands, axis=stick.axis, spare=spare)
 
 
+def has_unit_rows(solver: Solver, equation: Apply) -> bool:
+    """Whether the rows of a product are squares of a stick's pieces, and have length 1."""
+    call = solver.call(equation)
+    stick = None if call is None or call.fn is not jnp.multiply else _stick(solver, call)
+    return stick is not None and stick.root and stick.with_diagonal is not None
+
+
 def waits_for_shapes(solver: Solver, equation: Apply) -> bool:
     """Whether a product may be one with running products, which cannot be told before ranks are known."""
     call = solver.call(equation)

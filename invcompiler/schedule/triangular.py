@@ -18,29 +18,23 @@ from invcompiler.rules import simplices
 from invcompiler.rules.canonical import NONE, Call
 from invcompiler.rules.registry import Refusal
 from invcompiler.rules.simplices import Formula
-from invcompiler.schedule.bands import picked, support, within
+from invcompiler.schedule.bands import DIAGONAL, LOWER, UPPER, picked, support, within
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.plan import Deduce, Part
-from invcompiler.schedule.regions import Band, Elements
+from invcompiler.schedule.regions import Elements
 from invcompiler.schedule.updates import at_parts
 
 if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
-
-LOWER, UPPER, DIAGONAL = Band(None, 0), Band(0, None), Band(0, 0)
 
 
 def deduce(solver: Solver, equation: Apply) -> Deduce | None:
     call = solver.call(equation)
     if call is None or equation.out not in solver.known:
         return None
-    if call.fn in (jnp.matmul, jnp.dot):
-        return _gram(solver, equation, call)
-    if call.fn is jnp.einsum:
-        return _gram_of_einsum(solver, equation, call)
-    if call.fn is jnp.inner:
-        one, other = tuple(call.arguments.values())[:2]
-        return _factor(solver, equation, one, True) if one is other else None
+    factor = gram_factor(solver, equation)
+    if factor is not None:
+        return _factor(solver, equation, *factor)
     if call.fn is jax.scipy.linalg.solve_triangular:
         return _solve(solver, equation, call)
     return _scales(solver, equation, call) if call.fn is jnp.multiply else None
@@ -58,16 +52,25 @@ def waits_for_shapes(solver: Solver, equation: Apply) -> bool:
 # ---- products with the transpose ------------------------------------------------------------------------------
 
 
-def _gram(solver: Solver, equation: Apply, call: Call) -> Deduce | None:
-    one, other = tuple(call.arguments.values())[:2]
-    if _is_transpose(other, one, solver.context):
-        return _factor(solver, equation, one, True)
-    if _is_transpose(one, other, solver.context):
-        return _factor(solver, equation, other, False)
+def gram_factor(solver: Solver, equation: Apply) -> tuple[Tree, bool] | None:
+    """Return what is multiplied by its own transpose, and whether that stands behind it: `l @ l.T`, not `u.T @ u`."""
+    call = solver.call(equation)
+    if call is None:
+        return None
+    if call.fn in (jnp.matmul, jnp.dot):
+        one, other = tuple(call.arguments.values())[:2]
+        if _is_transpose(other, one, solver.context):
+            return one, True
+        return (other, False) if _is_transpose(one, other, solver.context) else None
+    if call.fn is jnp.einsum:
+        return _of_einsum(solver, call)
+    if call.fn is jnp.inner:
+        one, other = tuple(call.arguments.values())[:2]
+        return (one, True) if one is other else None
     return None
 
 
-def _gram_of_einsum(solver: Solver, equation: Apply, call: Call) -> Deduce | None:
+def _of_einsum(solver: Solver, call: Call) -> tuple[Tree, bool] | None:
     """Read `einsum("ij,kj->ik", l, l)`, with any letters and axes before."""
     one, other = call.arguments["a"], call.arguments["b"]
     subscripts = solver.context.facts.static(call.arguments["subscripts"])
@@ -81,9 +84,9 @@ def _gram_of_einsum(solver: Solver, equation: Apply, call: Call) -> Deduce | Non
     if b[:-2] != lead or after[:-2] != lead or len(set(a + b)) != len(lead.replace("...", ".")) + 3:
         return None
     if a[-1] == b[-1] and after[-2:] == a[-2] + b[-2]:
-        return _factor(solver, equation, one, True)
+        return one, True
     if a[-2] == b[-2] and after[-2:] == a[-1] + b[-1]:
-        return _factor(solver, equation, one, False)
+        return one, False
     return None
 
 
@@ -96,7 +99,7 @@ def _is_transpose(tree: Tree, of: Tree, context: Context) -> bool:
         return True
     rank = context.facts.rank(of)
     if call.fn is jnp.transpose:
-        return call.arguments["axes"] == NONE and rank == 2
+        return call.arguments["axes"] == NONE and rank in (2, None)
     if call.fn is jnp.swapaxes:
         axes = {context.static_int(call.arguments[name]) for name in ("axis1", "axis2")}
         return axes == {-1, -2} or (rank == 2 and axes == {0, 1})
@@ -110,6 +113,8 @@ _HINT = (
 
 def _factor(solver: Solver, equation: Apply, factor: Tree, lower: bool) -> Deduce | None:
     """Return the step that recovers `l` from `l @ l.T` (`lower`), or u from `u.T @ u`."""
+    from invcompiler.schedule import halves
+
     if not isinstance(factor, Var) or factor in solver.known:
         return None
     context = solver.context
@@ -118,7 +123,9 @@ def _factor(solver: Solver, equation: Apply, factor: Tree, lower: bool) -> Deduc
         reason = "many matrices have this product with their transpose"
         solver.refusals[equation] = Refusal(reason, _HINT)
         return None
-    formula = simplices.gram_undone if lower else simplices.upper_gram_undone
+    formula: type[Formula] = simplices.gram_undone if lower else simplices.upper_gram_undone
+    if lower and halves.has_unit_rows(solver, factor):
+        formula = simplices.gram_of_unit_rows_undone
     return Deduce(equation, formula, factor, (("y", Part(equation.out)),))
 
 

@@ -25,7 +25,7 @@ UNSETTLED: dict[str, dict[str, str]] = {
     "dtypes.widened": {"standalone": ALONE},
     "flows.ordered": {"standalone": ALONE},
     "flows.plu_linear": {"batch_ndims": BATCH},
-    "linear.batched_matmul": {EVERY_LAW: "a product that broadcasts the unknown over batches"},
+    "linear.dot_of_a_stack": {"standalone": ALONE},
     "loops.lax_map": {"batch_ndims": BATCH},
     "numeric.perturbed_exponential": {"standalone": ALONE},
     "partial_knowledge.overlapping_slices": {EVERY_LAW: "its shape does not follow from overlaps"},

@@ -313,3 +313,136 @@ def deconvolution_of_odd_length(x, kernel):
 @program(real(3, 4), real(3, 4, seed=1))
 def convolution_of_images(x, kernel):
     return jnp.real(jnp.fft.ifft2(jnp.fft.fft2(x) * jnp.fft.fft2(kernel))) + 1
+
+
+# ---- products that sum over any axes ---------------------------------------------------------------------
+
+STACK = jnp.stack([matrix(3), matrix(3, seed=1)])
+TENSOR = matrix(6).reshape(2, 3, 2, 3)
+
+
+@program(real(2, 2, 3), STACK)
+def einsum_of_heads(x, w):
+    return jnp.einsum("hij,bhj->bhi", w, x)
+
+
+@program(real(2, 3, 2, 2), W)
+def einsum_channels_first(x, w):
+    return jnp.einsum("oc,bchw->bohw", w, x)
+
+
+@program(real(2, 3), matrix(2), W)
+def einsum_of_three(x, left, right):
+    return jnp.einsum("ij,jk,kl->il", left, x, right)
+
+
+@program(real(2, 3), W, jax.nn.softplus(X))
+def einsum_with_a_scale(x, w, s):
+    return jnp.einsum("ij,bj,j->bi", w, x, s)
+
+
+@program(BATCH, TENSOR)
+def einsum_of_a_tensor(x, w):
+    return jnp.einsum("ijkl,kl->ij", w, x)
+
+
+@program(BATCH, W)
+def einsum_without_an_arrow(x, w):
+    return jnp.einsum("bi,ji", x, w)
+
+
+@program(real(2, 3, 2), W)
+def tensordot_along_the_middle(x, w):
+    return jnp.tensordot(x, w, axes=(1, 0))
+
+
+@program(BATCH, TENSOR)
+def tensordot_along_two_axes(x, w):
+    return jnp.tensordot(w, x)
+
+
+@program(BATCH, STACK)
+def dot_general(x, w):
+    return lax.dot_general(w, x, (((2,), (1,)), ((0,), (0,))))
+
+
+@program(real(2, 3, 2), W)
+def dot_of_a_stack(x, w):
+    return jnp.dot(w, x)
+
+
+@program(real(2, 3), matrix(2), W)
+def multi_dot(x, left, right):
+    return jnp.linalg.multi_dot([left, x, right])
+
+
+@program(X, W)
+def vecdot_with_rows(x, w):
+    return jnp.vecdot(w, x)
+
+
+@program(BATCH, STACK)
+def sum_of_products(x, w):
+    return jnp.sum(w * x[:, None, :], axis=-1)
+
+
+@program(BATCH, STACK)
+def row_of_a_product(x, w):
+    return (x[:, None, :] @ w)[:, 0]
+
+
+# ---- solves by factors ------------------------------------------------------------------------------------
+
+
+@program(X, W)
+def cho_solve(x, w):
+    return linalg.cho_solve(linalg.cho_factor(w @ w.T + jnp.eye(3), lower=True), x)
+
+
+@program(real(3, 2), L)
+def cho_solve_with_a_factor(x, l):
+    return linalg.cho_solve((l, True), x)
+
+
+@program(real(3, 2), W)
+def lu_solve(x, w):
+    lu, pivots = linalg.lu_factor(w)
+    return linalg.lu_solve((lu, pivots), x)
+
+
+@program(X, W)
+def lu_solve_transposed(x, w):
+    return linalg.lu_solve(linalg.lu_factor(w), x, trans=1)
+
+
+# ---- an array plus sums of it along any axes ----------------------------------------------------------------
+
+
+@program(BATCH, jnp.asarray(0.7))
+def plus_its_mean_over_rows(x, c):
+    return x + c * x.mean(0)
+
+
+@program(BATCH, jax.nn.softplus(X))
+def scaled_plus_its_sum_over_rows(x, c):
+    return c * x + 0.5 * jnp.sum(x, axis=0, keepdims=True) + 1
+
+
+@program(BATCH)
+def plus_the_mean_of_all(x):
+    return x + 0.5 * jnp.mean(x)
+
+
+@program(BATCH, real(2, seed=3), real(2, seed=4))
+def plus_an_outer_product(x, u, w):
+    return x + jnp.outer(u, w @ x)
+
+
+@program(real(2, 3, 2), jnp.exp(real(2, 1, 2, seed=2)))
+def plus_its_mean_over_the_middle(x, scale):
+    return jnp.sinh(x) + scale * jnp.sinh(x).mean(1)[:, None]
+
+
+@program(real(2, 3, 2), jnp.exp(real(2, 1, 2, seed=2)))
+def plus_a_vector_of_few_examples(x, scale):
+    return x + scale * x.sum(-1, keepdims=True)

@@ -106,3 +106,42 @@ def inverse_of_a_triangle(v):
 def solve_with_an_unknown_triangle(v, b):
     l = jnp.zeros((3, 3)).at[jnp.tril_indices(3)].set(v)
     return jax.scipy.linalg.solve_triangular(l, b, lower=True)
+
+
+# ---- a triangle of a matrix that determines the rest of it ------------------------------------------------------
+
+
+@program(V)
+def covariance_as_a_vector(v):
+    l = jnp.zeros((3, 3)).at[jnp.tril_indices(3)].set(v)
+    l = jnp.tril(l, -1) + jnp.diag(jnp.exp(jnp.diag(l)))
+    return (l @ l.T)[jnp.tril_indices(3)]
+
+
+@program(V)
+def upper_covariance_as_a_vector(v):
+    u = jnp.zeros((3, 3)).at[jnp.triu_indices(3)].set(v)
+    u = jnp.where(jnp.eye(3, dtype=bool), jax.nn.softplus(u), u)
+    return (u.T @ u)[jnp.triu_indices(3)]
+
+
+@program(V3)
+def correlation_factor_as_a_vector(x):
+    l = jnp.eye(3).at[jnp.tril_indices(3, -1)].set(x)
+    l = l / jnp.linalg.norm(l, axis=-1, keepdims=True)
+    return l[jnp.tril_indices(3, -1)]
+
+
+@program(V3)
+def correlations_as_a_vector(x):
+    l = jnp.eye(3).at[jnp.tril_indices(3, -1)].set(x)
+    l = l / jnp.linalg.norm(l, axis=-1, keepdims=True)
+    return (l @ l.T)[jnp.tril_indices(3, -1)]
+
+
+@program(real(6))
+def correlations_by_partial_ones(x):
+    r = jnp.zeros((4, 4)).at[jnp.tril_indices(4, -1)].set(jnp.tanh(x))
+    left = jnp.sqrt(jnp.cumprod(1 - r**2, axis=-1))
+    l = (r + jnp.identity(4)) * jnp.pad(left[:, :-1], ((0, 0), (1, 0)), constant_values=1.0)
+    return (l @ l.T)[jnp.tril_indices(4, -1)]

@@ -139,3 +139,27 @@ def repeated(x):
 @program(ROWS, example=ROWS, no_ildj="returns copies")
 def spread(x):
     return jnp.broadcast_to(jnp.tanh(x)[:, None], (3, 2, 4))
+
+
+# ---- elementwise between what is known beside the unknown and what is normalised ------------------------------------
+
+
+@program(real(3), jnp.asarray(0.7), no_ildj="more elements than free ones")
+def softmax_with_temperature(x, t):
+    return jax.nn.softmax(jnp.append(x, 0.0) / t)
+
+
+@program(real(2, 3), jnp.asarray(0.7))
+def softmax_with_temperature_without_its_last(x, t):
+    logits = jnp.concatenate([x, jnp.zeros((2, 1))], axis=-1)
+    return jax.nn.softmax(logits / t, axis=-1)[..., :-1]
+
+
+@program(real(3), real(4, seed=1), positive(4))
+def log_softmax_of_shifted_logits(x, b, s):
+    return jax.nn.log_softmax(s * jnp.concatenate([jnp.ones(1), x]) + b)[1:]
+
+
+@program(real(3))
+def bounded_logits(x):
+    return jax.nn.softmax(3.0 * jnp.tanh(jnp.append(x, 0.0)))[:-1]

@@ -195,6 +195,8 @@ def _square(*batch: int, n: int = 3, seed: int = 5) -> np.ndarray:
 A23, A3, A34, A233 = _array(2, 3), _array(3), _array(3, 4), _array(2, 3, 3)
 A243 = _array(2, 4, 3)
 W, WS = _square(), _square(2)
+WIDE = _square(n=6).reshape(2, 3, 2, 3)
+WIDES = _square(2, n=6).reshape(2, 2, 3, 2, 3)
 P3 = np.array([2, 0, 1])
 WHOLE = slice(None)
 
@@ -311,21 +313,28 @@ def _linear():
     yield "tensordot_matrix", A243, {"b": W, **one}, lambda x: jnp.tensordot(x, W, 1)
     x = _array(3, 4, 2)
     yield "matrix_tensordot", x, {"a": W, **one}, lambda x: jnp.tensordot(W, x, 1)
-    for s, x, w in (
-        ("ij,bj->bi", A23, W),
-        ("ji,j->i", A3, W),
-        ("ij,jk->ki", A34, W),
-        ("ij,...j->...i", A243, W),
-        ("bij,bkj->kbi", A243, WS),
+    for name, s, x, w in (
+        ("einsum_vector", "ij,j->i", A3, W),
+        ("einsum_vector", "ji,j->i", A3, W),
+        ("einsum_matrix", "ij,bj->bi", A23, W),
+        ("einsum_matrix", "ij,jk->ki", A34, W),
+        ("einsum_rows", "ij,...j->...i", A243, W),
+        ("einsum_rows", "ji,abj->abi", A243, W),
+        ("einsum_axis", "oc,bch->boh", _array(2, 3, 4), W),
+        ("einsum_axis", "co,c...->...o", _array(3, 4, 2), W),
+        ("einsum_stack_of_vectors", "bij,bj->bi", A23, WS),
+        ("einsum_stack_of_vectors", "...ji,...j->...i", A23, WS),
+        ("einsum_stack_of_columns", "bij,bjk->bik", _array(2, 3, 4), WS),
+        ("einsum_vectors", "bij,jb->bi", _array(3, 2), WS),
+        ("einsum_matrices", "bij,bkj->kbi", A243, WS),
+        ("einsum_tensor", "iajb,jb->ia", A23, WIDE),
+        ("einsum_product", "iajb,jbk->kia", _array(2, 3, 4), WIDE),
+        ("einsum_products", "hiajb,hjb->hia", _array(2, 2, 3), WIDES),
     ):
         known = {"subscripts": s, "a": w}
-        yield "einsum_2", x, known, lambda x, s=s, w=w: jnp.einsum(s, w, x)
-    known = {"subscripts": "...i,ij->...j", "b": W}
-    yield "einsum_1", A243, known, lambda x: jnp.einsum("...i,ij->...j", x, W)
+        yield name, x, known, lambda x, s=s, w=w: jnp.einsum(s, w, x)
     known = {"subscripts": "i,bi->ib", "a": A3}
-    yield "einsum_scaling_2", A23, known, lambda x: jnp.einsum("i,bi->ib", A3, x)
-    known = {"subscripts": "bi,i->bi", "b": A3}
-    yield "einsum_scaling_1", A23, known, lambda x: jnp.einsum("bi,i->bi", x, A3)
+    yield "einsum_scaling", A23, known, lambda x: jnp.einsum("i,bi->ib", A3, x)
     yield "solve_for_vector", A3, {"a": W}, lambda x: jnp.linalg.solve(W, x)
     yield "solve_for_columns", A34, {"a": W}, lambda x: jnp.linalg.solve(W, x)
     yield "solve", A34, {"a": W}, lambda x: jnp.linalg.solve(W, x)
@@ -333,6 +342,16 @@ def _linear():
     yield "solve_with_unknown_matrix", W, {"b": B}, lambda x: jnp.linalg.solve(x, B)
     yield "inv", W, {}, jnp.linalg.inv
     yield "inv", WS, {}, jnp.linalg.inv
+    for lower in (True, False):
+        known = {"c_and_lower": (W, lower)}
+        for x in (A3, A34):
+            yield "cho_solve", x, known, lambda x, c=(W, lower): jax.scipy.linalg.cho_solve(c, x)
+    lu = (W, np.array([2, 1, 2], np.int32))
+    for x in (A3, A34):
+        known = {"lu_and_piv": lu, "trans": 0}
+        yield "lu_solve", x, known, lambda x: jax.scipy.linalg.lu_solve(lu, x)
+        known = {"lu_and_piv": lu, "trans": 1}
+        yield "lu_solve_transposed", x, known, lambda x: jax.scipy.linalg.lu_solve(lu, x, trans=1)
     triangular = jax.scipy.linalg.solve_triangular
     for name, trans, unit in (
         ("solve_triangular", 0, False),

@@ -15,6 +15,7 @@ from jax import lax
 from invcompiler.ir.nodes import Const
 from invcompiler.rules.canonical import (
     NONE,
+    Call,
     axis_tree,
     declare_all,
     is_given,
@@ -24,6 +25,7 @@ from invcompiler.rules.canonical import (
     same,
     spelled,
 )
+from invcompiler.rules.subscripts import explicit
 
 
 def _matmul(a, b, *, precision=NONE, preferred_element_type=NONE, out_sharding=NONE):
@@ -46,9 +48,20 @@ def _batch_matmul(lhs, rhs, precision=NONE):
     return {"a": lhs, "b": rhs}
 
 
+def _dot_general(lhs, rhs, dimension_numbers, precision=NONE, preferred_element_type=NONE, *, out_sharding=NONE):  # fmt: skip
+    return {"a": lhs, "b": rhs, "dimension_numbers": dimension_numbers}
+
+
+same(_dot_general, lax.dot_general)
+name_arguments(lax.dot_general, "a", "b", "dimension_numbers")
+
+
 @spelled(jnp.dot, lax.dot)
 def _dot_lax(lhs, rhs, *, dimension_numbers=NONE, precision=NONE, preferred_element_type=NONE, out_sharding=NONE):  # fmt: skip
-    return None if is_given(dimension_numbers) else {"a": lhs, "b": rhs}
+    if is_given(dimension_numbers):
+        arguments = {"a": lhs, "b": rhs, "dimension_numbers": dimension_numbers}
+        return Call(lax.dot_general, arguments)
+    return {"a": lhs, "b": rhs}
 
 
 def _enter_products() -> None:
@@ -77,6 +90,8 @@ def _einsum(subscripts, *operands, optimize=NONE, precision=NONE, preferred_elem
     if not 1 <= len(operands) <= 2:
         return None
     first, second = (*operands, NONE)[:2]
+    if is_given(second) and isinstance(subscripts, Const) and isinstance(subscripts.value, str):
+        subscripts = Const(explicit(subscripts.value))
     return {"subscripts": subscripts, "a": first, "b": second}
 
 
