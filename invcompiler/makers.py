@@ -243,6 +243,8 @@ class InverseMaker:
             if tried:
                 is_sure = kinds is _ARRAYS and isinstance(refusal, InformationDroppedError)
                 return not is_sure and any(map(self._compiles, tried))
+        if self.function.again is not None:
+            return True  # it is read for a call, of which nothing is known yet
         return is_open(self.function, self.unknown, refusal.span, waits_for_structure)
 
     def _facts(self, arguments: dict[Var, Any]) -> Facts | None:
@@ -360,12 +362,14 @@ class InverseMaker:
 
     def _by_trial(self, y: Any, known: dict[Var, Any]) -> Facts | None:
         """Return the facts for the one shape of the unknown that gives the output, of those that are tried; or None."""
-        if len(self.unknown) != 1 or not isinstance(described(y), jax.ShapeDtypeStruct):
+        leaves = jax.tree.leaves(described(y))
+        arrays = all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
+        if len(self.unknown) != 1 or not arrays or len({leaf.dtype for leaf in leaves}) != 1:
             return None
         found: dict[tuple[int, ...], Facts] = {}
 
         def fits(shape: tuple[int, ...]) -> bool:
-            guess = {self.unknown[0]: jax.ShapeDtypeStruct(shape, jnp.result_type(y))}
+            guess = {self.unknown[0]: jax.ShapeDtypeStruct(shape, leaves[0].dtype)}
             try:
                 facts = concrete_facts(self.function, {**known, **guess})
             except REFUTATIONS:
@@ -374,7 +378,7 @@ class InverseMaker:
                 found[shape] = facts
             return shape in found
 
-        shape = probed(jnp.shape(y), fits)
+        shape = probed([leaf.shape for leaf in leaves], fits)
         return None if shape is None else found[shape]
 
     def _contradicted(self, y: Any) -> ShapeError:

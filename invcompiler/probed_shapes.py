@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 Shape = tuple[int, ...]
 
@@ -18,15 +18,30 @@ _FACTORS = (2, 4, 3, 8)
 _MOST_AXES = 5
 
 
-def probed(shape: Shape, fits: Callable[[Shape], bool]) -> Shape | None:
-    """Return the one shape that `fits`, of those that are tried for an output of shape `shape`; None if none or several do."""
-    if not 0 < len(shape) <= _MOST_AXES:
-        return None
-    found = [tried for tried in dict.fromkeys(_shapes(shape)) if fits(tried)]
+def probed(shapes: Sequence[Shape], fits: Callable[[Shape], bool]) -> Shape | None:
+    """Return the one shape that `fits`, of those that are tried for outputs of `shapes`; None if none or several do."""
+    tried = dict.fromkeys(shape for whole in _wholes(shapes) for shape in _shapes(whole))
+    found = [shape for shape in tried if fits(shape)]
     return found[0] if len(found) == 1 else None
 
 
+def _wholes(shapes: Sequence[Shape]) -> Iterator[Shape]:
+    """Yield the shape of the output, or of all outputs together: one of them, longer along one axis."""
+    if len(shapes) == 1:
+        yield shapes[0]
+        return
+    total = sum(map(math.prod, shapes))
+    for shape in shapes[:1]:
+        size = math.prod(shape)
+        if size and total % size == 0:
+            for axis in reversed(range(len(shape))):
+                yield (*shape[:axis], shape[axis] * (total // size), *shape[axis + 1 :])
+
+
 def _shapes(shape: Shape) -> Iterator[Shape]:
+    if not 0 < len(shape) <= _MOST_AXES:
+        return
+    yield shape
     yield from _merged(shape)
     yield from _longer(shape)
     yield from _triangles(shape)

@@ -41,6 +41,7 @@ class Source:
 
 def source(lowering: Lowering, node: ast.expr, steps: bool = False) -> Source:
     """Return the iterable that an expression denotes. With `steps`, a loop over it must be read as its steps."""
+    steps = steps or unrolls(lowering)
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr in _VIEWS and not node.args:
             return _view(lowering, node.func)
@@ -57,10 +58,14 @@ def source(lowering: Lowering, node: ast.expr, steps: bool = False) -> Source:
 
 def steps_of(lowering: Lowering, over: Source) -> tuple[Tree, ...] | None:
     """Return the items of a loop that is read as its steps: what the text shows, or a short range where that is wanted."""
-    look = lowering.unit.look
-    if over.shown is not None or look is None or not look.unrolls:
+    if over.shown is not None or not unrolls(lowering):
         return over.shown
     return const_items(over.iter, MOST_UNROLLED)
+
+
+def unrolls(lowering: Lowering) -> bool:
+    """Whether a function is read for one call whose loops must be read as their steps."""
+    return lowering.unit.look is not None and lowering.unit.look.unrolls
 
 
 def rows_of(

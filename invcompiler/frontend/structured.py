@@ -1,8 +1,9 @@
-"""`lax.scan`, `fori_loop`, `map`, `cond` and `switch`: loops and branches whose bodies are functions."""
+"""`lax.scan`, `fori_loop`, `map`, `cond` and `switch`, `functools.reduce`: loops and branches whose bodies are functions."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -256,6 +257,38 @@ def map_(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
     span = lowering.span(node)
     lowering.builder.add(Loop(LoopKind.MAP, tuple(stacked), (), over, body, extra, span))
     return stacks
+
+
+@structured(functools.reduce, "function", "iterable", "initial")
+def reduce(lowering: Lowering, arguments: Arguments, node: ast.AST) -> Tree:
+    """The loop over the items that it is, or its steps where the text shows the items."""
+    fn, over, carry = (arguments.get(name) for name in ("function", "iterable", "initial"))
+    assert fn is not None
+    shown = (
+        over.items if isinstance(over, Display) and is_open(over) and over.keys is None else None
+    )
+    if shown is not None:
+        steps = list(shown) if carry is None else [carry, *shown]
+        if not steps:
+            raise Unfollowed("a `reduce` of nothing", node)
+        value, *rest = steps
+        for item in rest:
+            value = invoke(lowering, fn, (value, item), node)
+        return value
+    if carry is None or not isinstance(over, Var | Ref):
+        raise Unfollowed("a `reduce` that starts with an item that the text does not show", node)
+    inner = lowering.nested()
+    names = parameter_names(fn, 2)
+    state, carried = new_vars(carry, names[0])
+    item = Var(names[1])
+    after = take_apart(inner, state, invoke(inner, fn, (state, item), node), node)
+    body = inner.builder.block((*carried, item), Display(tuple, tuple(after)))
+    outs = tuple(Var(var.name) for var in carried)
+    init = tuple(leaves_of(carry))
+    span = lowering.span(node)
+    lowering.builder.add(Loop(LoopKind.FOR, outs, init, Each(over), body, (), span))
+    left = iter(outs)
+    return rebuild(carry, lambda leaf: next(left))
 
 
 # ---- branches -----------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Flows from the literature, written forward-only."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -298,3 +300,39 @@ def squeeze_and_factor_out(x, mixing):
     x = x.reshape(b, h // 2, w // 2, 4 * c)
     out, rest = jnp.split(x, 2, axis=-1)
     return out * jnp.exp(jnp.tanh(rest)), rest @ mixing
+
+
+def squeezed(x):
+    b, h, w, c = x.shape
+    blocks = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 5, 2, 4)
+    return blocks.reshape(b, h // 2, w // 2, -1)
+
+
+SCALES = [{"shift": real(n), "log_scale": 0.3 * real(n, seed=1)} for n in (4, 8)]
+
+
+@program(SCALES, real(1, 4, 8, 1), argnums=1)
+def scales_that_are_factored_out(params, x):
+    """What the list holds in the end depends on how many scales there are, and so does the shape of each."""
+    latents = []
+    for number, scale in enumerate(params):
+        x = squeezed(x)
+        x = (x + scale["shift"]) * jnp.exp(scale["log_scale"])
+        if number < len(params) - 1:
+            latent, x = jnp.split(x, 2, axis=-1)
+            latents.append(latent)
+    latents.append(x)
+    return latents
+
+
+BIJECTORS = [lambda x: x * 2 + 1, jnp.sinh, lambda x: jnp.exp(x / 4)]
+
+
+@program(real(3))
+def chained_bijectors(x):
+    return functools.reduce(lambda value, bijector: bijector(value), BIJECTORS, x)
+
+
+@program(REALNVP, BATCH, argnums=1)
+def reduced_layers(params, x):
+    return functools.reduce(lambda value, layer: realnvp_layer(layer, value), params, x)
