@@ -243,7 +243,7 @@ class InverseMaker:
             if tried:
                 is_sure = kinds is _ARRAYS and isinstance(refusal, InformationDroppedError)
                 return not is_sure and any(map(self._compiles, tried))
-        if self.function.again is not None:
+        if self.function.source is None and self.function.again is not None:
             return True  # it is read for a call, of which nothing is known yet
         return is_open(self.function, self.unknown, refusal.span, waits_for_structure)
 
