@@ -627,6 +627,49 @@ def dict_state(weights, state):
     return state
 
 
+PHASE = {"q": normal(1, 3, 2), "p": normal(2, 3, 2), "mass": np.exp(normal(3, 2))}
+
+
+@program([normal(90 + i, 2, 2) for i in range(4)], PHASE, argnums=1)
+def updated_dict(weights, state):
+    for w in weights:
+        state = {**state, "p": state["p"] - 0.3 * jnp.tanh(state["q"] @ w)}
+        state = dict(state, q=state["q"] + 0.2 * state["p"] / state["mass"])
+        state = state | {"p": state["p"] - 0.3 * jnp.tanh(state["q"] @ w)}
+    return state
+
+
+@program(np.stack([normal(90 + i, 2, 2) for i in range(4)]), PHASE, argnums=1)
+def scanned_updates_of_a_dict(weights, state):
+    def step(state, w):
+        state = {**state, "p": state["p"] - 0.3 * jnp.tanh(state["q"] @ w)}
+        return {**state, "q": state["q"] + 0.2 * state["p"] / state["mass"]}, None
+
+    return lax.scan(step, state, weights)[0]
+
+
+def kicked(w, state):
+    return {**state, "p": state["p"] - 0.3 * jnp.tanh(state["q"] @ w)}
+
+
+@program([normal(90 + i, 2, 2) for i in range(4)], PHASE, argnums=1)
+def calls_that_update_a_dict(weights, state):
+    for w in weights:
+        state = kicked(w, state)
+        state = {**state, "q": state["q"] + 0.2 * state["p"]}
+    return state
+
+
+@program(
+    [normal(90 + i, 2, 2) for i in range(4)], State(normal(1, 3, 2), normal(2, 3, 2)), argnums=1
+)
+def replaced_fields(weights, state):
+    for w in weights:
+        state = state._replace(velocity=state.velocity - 0.3 * jnp.tanh(state.position @ w))
+        state = state._replace(position=state.position + 0.2 * state.velocity)
+    return state
+
+
 @program(
     [normal(90 + i, 2, 2) for i in range(4)], State(normal(1, 3, 2), normal(2, 3, 2)), argnums=1
 )

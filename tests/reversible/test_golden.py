@@ -17,6 +17,7 @@ READ = [
     "scanned_revnet",
     "leapfrog",
     "scanned_log_det",
+    "updated_dict",
 ]
 
 
