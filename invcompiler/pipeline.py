@@ -44,6 +44,7 @@ from invcompiler.schedule.open_questions import is_open
 from invcompiler.schedule.plan import Numeric
 
 Made = TypeVar("Made")
+Show = Callable[[Function, Facts, tuple[Var, ...]], tuple[Function, Facts]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +196,8 @@ def _is_iterated(
     return is_proven_throughout or not isinstance(error, InformationDroppedError)
 
 
-def session_of(reader: Reader, **options: Any) -> Session:
-    return Session(reader, _intervals, _recognised, show_structures, waits_for_structure, **options)
+def session_of(reader: Reader, show: Show = show_structures, **options: Any) -> Session:
+    return Session(reader, _intervals, _recognised, show, waits_for_structure, **options)
 
 
 def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:

@@ -50,7 +50,9 @@ def _adds_to(var: Var, equation: object) -> bool:
         return isinstance(equation.fn, Ref) and any(equation.fn.value is fn for fn in _SUMS)
     if not isinstance(equation, Loop) or equation.kind is not LoopKind.FOR:
         return False
-    starts = [p for p, tree in zip(equation.body.params, equation.init, strict=False) if tree is var]
+    starts = [
+        p for p, tree in zip(equation.body.params, equation.init, strict=False) if tree is var
+    ]
     within = [leaf for tree in equation.init if tree is not var for leaf in leaves(tree)]
     if not starts or var in within or var in free_vars(equation.body):
         return False

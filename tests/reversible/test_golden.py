@@ -18,6 +18,7 @@ READ = [
     "leapfrog",
     "scanned_log_det",
     "updated_dict",
+    "mapped_loop_with_what_all_share",
 ]
 
 
