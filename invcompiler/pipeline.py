@@ -46,6 +46,7 @@ from invcompiler.schedule.open_questions import is_open
 from invcompiler.schedule.plan import Numeric
 
 Made = TypeVar("Made")
+Show = Callable[[Function, Facts, tuple[Var, ...]], tuple[Function, Facts]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,13 +198,14 @@ def _is_iterated(
     return is_proven_throughout or not isinstance(error, InformationDroppedError)
 
 
-def session_of(reader: Reader, **options: Any) -> Session:
-    return Session(reader, _intervals, _recognised, _shown, waits_for_structure, **options)
-
-
-def _shown(function: Function, facts: Facts, unknown: tuple[Var, ...]) -> tuple[Function, Facts]:
+def shown(function: Function, facts: Facts, unknown: tuple[Var, ...]) -> tuple[Function, Facts]:
+    """Return a function of the same value with what its shapes show written out, and the facts about it."""
     function, facts = show_structures(function, facts, unknown)
     return show_joined(*show_products(function, facts, unknown), unknown)
+
+
+def session_of(reader: Reader, show: Show = shown, **options: Any) -> Session:
+    return Session(reader, _intervals, _recognised, show, waits_for_structure, **options)
 
 
 def _recognised(function: Function, unknown: tuple[Var, ...]) -> Function:

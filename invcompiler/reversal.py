@@ -19,11 +19,12 @@ from invcompiler.passes.derivative_programs import Subject, generic_subject, sub
 from invcompiler.passes.emission import Emission
 from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
 from invcompiler.passes.invert import Inverter, Product
+from invcompiler.passes.lift_items import lift_items
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.reconstruct_calls import Gone, Retracer
 from invcompiler.passes.residuals import described
 from invcompiler.passes.reversible_programs import reconstructing_program
-from invcompiler.pipeline import Reader, finished, session_of
+from invcompiler.pipeline import Reader, finished, session_of, shown
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.schedule.functions import FunctionPlan, Session
 from invcompiler.schedule.keeping import is_trusted, solve_keeping
@@ -125,9 +126,11 @@ class _Work:
     @property
     def _session(self) -> Session:
         if not self.asked.keeping:
-            return session_of(self.reader)
-        exact = session_of(self.reader, accepts=is_trusted)
-        return session_of(self.reader, accepts=is_trusted, solve=solve_keeping, within=exact)
+            return session_of(self.reader, _shown)
+        exact = session_of(self.reader, _shown, accepts=is_trusted)
+        return session_of(
+            self.reader, _shown, accepts=is_trusted, solve=solve_keeping, within=exact
+        )
 
     def compiled(self, plan: FunctionPlan, avals: Avals, given: Sequence[Var]) -> Compiled:
         asked = self.asked
@@ -157,6 +160,10 @@ class _Work:
             kept,
             tuple(retracer.gone.values()),
         )
+
+
+def _shown(function: Function, facts: Facts, unknown: tuple[Var, ...]) -> tuple[Function, Facts]:
+    return lift_items(*shown(function, facts, unknown))
 
 
 def _kept_in(plan: Plan, defining: Mapping[Var, Equation]) -> Iterator[str]:

@@ -262,15 +262,29 @@ def starred(value: Tree) -> tuple[Tree, ...]:
 @expression(ast.Dict)
 def dict_(lowering: Lowering, node: ast.Dict, name: str | None) -> Tree:
     items: dict[Any, Tree] = {}
+    start: Tree | None = None
     for key_node, value_node in zip(node.keys, node.values, strict=True):
         if key_node is None:
-            items.update(_shown_dict(lowering.expression(value_node), value_node))
+            value = lowering.expression(value_node)
+            if value_node is node.values[0] and dict_items(value) is None and _is_update(node):
+                start = value
+            else:
+                items.update(_shown_dict(value, value_node))
             continue
         key = lowering.expression(key_node)
         if not isinstance(key, Const):
             raise Unfollowed("a dict with a computed key", key_node)
         items[key.value] = lowering.expression(value_node)
+    if start is not None:
+        made = Ref(dict, "dict")
+        return lowering.apply(made, (start,), tuple(items.items()), node=node, name=name)
     return Display(dict, tuple(items.values()), tuple(items))
+
+
+def _is_update(node: ast.Dict) -> bool:
+    """Whether a display reads `{**value, "key": ...}`, which is `dict(value, key=...)`."""
+    keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys[1:]]
+    return bool(keys) and all(isinstance(key, str) and key.isidentifier() for key in keys)
 
 
 def _shown_dict(value: Tree, node: ast.expr) -> dict[Any, Tree]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from invcompiler.errors import UnsupportedSyntaxError
 from invcompiler.frontend import iterables
@@ -27,6 +27,7 @@ from invcompiler.frontend.statements import Jump, bind_target, run, unroll
 from invcompiler.frontend.structure import (
     contains,
     is_mutable,
+    is_open,
     leaves_of,
     matches,
     rebuild,
@@ -159,13 +160,21 @@ class _Rolled:
         if not isinstance(entry, Tree):
             raise Unfollowed(f"a loop that redefines the function `{name}`", self.node)
 
-        def leaf(tree: Tree) -> Tree:
-            return self.lowering.unit.stands_for(Var(name), [tree])
-
-        inside = leaf(entry) if whole else rebuild(entry, leaf)
+        inside = self._leaf(entry, name) if whole else self._parts(entry, name)
         self.lowering.unit.part(inside, entry)
         self.inner.bind(name, inside)
         return Carry(name, entry, inside)
+
+    def _leaf(self, tree: Tree, name: str) -> Tree:
+        return self.lowering.unit.stands_for(Var(name), [tree])
+
+    def _parts(self, tree: Tree, name: str) -> Tree:
+        """Return a container with vars for its items, which are called as its keys are."""
+        if not isinstance(tree, Display) or not is_open(tree):
+            return self._leaf(tree, name)
+        keys = [key if isinstance(key, str) else "" for key in tree.keys or ()]
+        names = [key if key.isidentifier() else name for key in keys] or [name] * len(tree.items)
+        return replace(tree, items=tuple(map(self._parts, tree.items, names)))
 
     def add(self) -> None:
         item, item_vars = iterables.item_tree(self.iterable, self.node.target)

@@ -275,7 +275,8 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
     whole = [cots.whole(b, loop.outs[i]) for b, i in zip(bars, numbers, strict=True)]
     carried, collected = whole[: len(back.carried)], whole[len(back.carried) :]
     at_hand = back.at_hand.__contains__
-    outer = [cots.whole(cots.bars.pop(v, ZERO), v, at_hand) for v in back.outer]
+    given = [ZERO if cots.sums else cots.bars.pop(v, ZERO) for v in back.outer]
+    outer = [cots.whole(bar, v, at_hand) for bar, v in zip(given, back.outer, strict=True)]
     sequential = bool(back.carried)
     iterable, params = _iterable(emit, loop, back, kept, stacks, collected, sequential)
     undone, before, ends = _undone(emit, loop, kept)
@@ -302,7 +303,11 @@ def _pull(cots: Cotangents, loop: Loop, back: Back, kept: Kept, stacks: tuple[Va
         loop.span,
     )
     emit.add(new)
-    cots.bars.update(zip(back.outer, outs[len(back.carried) :], strict=True))
+    for var, out in zip(back.outer, outs[len(back.carried) :], strict=True):
+        if cots.sums:
+            cots.give(var, out)
+        else:
+            cots.bars[var] = out
     for number, out in zip(back.carried, outs, strict=False):
         cots.give(loop.init[number], out)
     sources = item_trees(loop)

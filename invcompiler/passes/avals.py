@@ -37,6 +37,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import leaves
+from invcompiler.passes.accumulators import accumulators, as_later
 
 Path = tuple[int, ...]
 
@@ -159,7 +160,9 @@ def abstract_run(
     for number, (args, kwargs) in enumerate(runs):
         observer.run = number
         _abstract_call(function, args, kwargs, observer, outer or {})
-    return Avals({var: _merge(meetings) for var, meetings in observer.met.items()})
+    met = observer.met
+    met.update({var: as_later(met[var]) for var in accumulators(function.body) if var in met})
+    return Avals({var: _merge(meetings) for var, meetings in met.items()})
 
 
 def _abstract_call(

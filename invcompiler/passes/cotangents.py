@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +69,14 @@ class Fields:
 Bar = Tree | Slabs | Spread | Fields
 
 
+@dataclass(frozen=True)
+class Sums:
+    """The vars that differ between the examples of an axis that `jax.vmap` names; the others have the sum of cotangents."""
+
+    mapped: frozenset[Var]
+    axis: str
+
+
 class Cotangents:
     """The cotangents that have arrived so far, and the code that adds them up."""
 
@@ -75,6 +84,22 @@ class Cotangents:
         self.emit = emit
         self.active = active
         self.bars: dict[Var, Bar] = {}
+        self.sums: Sums | None = None  # while what is given comes from one of many examples
+
+    @contextmanager
+    def summing(self, sums: Sums | None) -> Iterator[None]:
+        """Sum what is given to vars that all examples share, as long as this lasts; None does not."""
+        before, self.sums = self.sums, sums
+        yield
+        self.sums = before
+
+    def _summed(self, var: Var, bar: Bar) -> Bar:
+        if self.sums is None or var in self.sums.mapped or bar == ZERO:
+            return bar
+        total = self.emit.call(jax.lax.psum, self.dense(bar), Const(self.sums.axis))
+        if isinstance(total, Var):
+            self.emit.avals.alike(total, var)
+        return total
 
     # ---- giving -------------------------------------------------------------------------------
 
@@ -87,6 +112,7 @@ class Cotangents:
                 if self.active(tree):
                     if self.emit.is_function(tree):
                         raise LeftToJax(f"`{tree.name}` is a function, which has no cotangent")
+                    bar = self._summed(tree, bar)
                     if isinstance(bar, Var) and bar not in self.emit.avals.met:
                         self.emit.avals.alike(bar, tree)
                     self.bars[tree] = total = self.add(self.bars.get(tree, ZERO), bar, tree)
@@ -113,6 +139,8 @@ class Cotangents:
         """Add `bar` to the cotangent of item `key` of a dict."""
         if bar == ZERO or not self.active(var):
             return
+        if self.sums is not None and var not in self.sums.mapped:
+            bar = self.emit.call(jax.lax.psum, bar, Const(self.sums.axis))
         here = self.bars.get(var, ZERO)
         if not isinstance(here, Fields):
             self.bars[var] = self.add(here, Fields(var, ((key, bar),)), var)
@@ -141,6 +169,8 @@ class Cotangents:
 
     def update(self, var: Var, index: Tree, value: Tree, **options: Tree) -> None:
         """Add `value` to the cotangent of the array `var` at `index`."""
+        if self.sums is not None and var not in self.sums.mapped:
+            value = self.emit.call(jax.lax.psum, value, Const(self.sums.axis))
         here = self.dense(self.bars.get(var, ZERO))
         if here == ZERO:
             here = self.zeros(var)
@@ -182,18 +212,19 @@ class Cotangents:
         if isinstance(a, Display) or isinstance(b, Display):
             return self._add_items(a, b)
         name = bar_name(var) if var else None
-        if self._is_container(var):
+        if self._is_container(var, a, b):
             return self.emit.call(jax.tree.map, reference(operator.add), a, b, name=name)
         if a == b:
             return self.emit.call(operator.mul, Const(2), a, name=name)
         return self.emit.call(operator.add, a, b, name=name)
 
-    def _is_container(self, var: Var | None) -> bool:
-        """Whether `var` is a container, or may be one."""
+    def _is_container(self, var: Var | None, *bars: Tree) -> bool:
+        """Whether `var`, or what has arrived at it, is a container, or may be one."""
         if self.emit.generic:
             return var not in self.emit.arrays
-        known = self.emit.ask(lambda x: not jax.tree_util.all_leaves([x]), var) if var else None
-        return known is not None and known.value
+        trees = (*bars, *(() if var is None else (var,)))
+        known = [self.emit.ask(lambda x: not jax.tree_util.all_leaves([x]), tree) for tree in trees]
+        return any(found is not None and found.value for found in known)
 
     def _add_items(self, a: Tree, b: Tree) -> Tree:
         shown = a if isinstance(a, Display) else b

@@ -12,6 +12,7 @@ its pullback kept.
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -39,7 +40,7 @@ from invcompiler.ir.nodes import (
     Tree,
     Var,
 )
-from invcompiler.ir.walk import leaves, operands
+from invcompiler.ir.walk import free_vars, leaves, operands
 from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import GETITEM
 from invcompiler.passes.cotangents import ZERO, Cotangents
@@ -409,7 +410,7 @@ class _Writer:
             return self.free(closure, closure.name or "f")
         arguments = ast.arguments([], [ast.arg(n) for n, _ in closure.env], None, [], [], None, [])
         if not isinstance(closure.node, ast.Lambda):
-            raise LeftToJax("a nested `def` is differentiated where it is defined")
+            return self._lifted(closure)
         if all(self._stands(name, tree) for name, tree in closure.env):
             for name, tree in closure.env:
                 if not (isinstance(tree, Var) and tree in self.names):
@@ -417,6 +418,22 @@ class _Writer:
             return closure.node
         values = [self.tree(tree) for _, tree in closure.env]
         return ast.Call(ast.Lambda(arguments, closure.node), values, [])
+
+    def _lifted(self, closure: Closure) -> ast.expr:
+        """Write a nested `def` as a function that takes what it closes over first: `functools.partial(flow, params)`."""
+        function = closure.lower()
+        own = [param.var for param in function.params]
+        free = [var for var in free_vars(function.body) if var not in own]
+        if function.captures or any(param.default is not None for param in function.params):
+            raise LeftToJax("a nested `def` is differentiated where it is defined")
+        body = fresh_block(replace(function.body, params=(*free, *own)), {})
+        kinds = [ParameterKind.POSITIONAL_OR_KEYWORD] * len(free)
+        kinds += [param.kind for param in function.params]
+        params = tuple(map(Param, body.params, kinds))
+        lifted = replace(function, params=params, body=body)
+        partial = self.free(Ref(functools.partial, "functools.partial", functools), "partial")
+        of = self.free(Ref(lifted, lifted.name), lifted.name)
+        return ast.Call(partial, [of, *map(self.tree, free)], [])
 
     def opaque(self, equation: Opaque) -> ast.expr:
         """Write a copied expression, whose names are those of its inputs."""

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -83,8 +83,12 @@ def waits_for_structure(equation: Equation) -> bool:
     if isinstance(equation.fn, Method):
         return equation.fn.name in ("_replace", "_asdict")
     fn = equation.fn.value if isinstance(equation.fn, Ref) else None
-    shown = (list, tuple, dataclasses.replace, *_TREE_MAPS, *_TREE_LEAVES)
-    return any(fn is one for one in shown)
+    shown = (list, tuple, dict, dataclasses.replace, *_TREE_MAPS, *_TREE_LEAVES)
+    return any(fn is one for one in shown) or (fn is operator.or_ and _joins_dicts(equation))
+
+
+def _joins_dicts(equation: Apply) -> bool:
+    return any(isinstance(arg, Display) and arg.kind is dict for arg in equation.args)
 
 
 class _Showing(Walk):
@@ -111,12 +115,15 @@ class _Showing(Walk):
         return builder.keep(equation) if shown is None else shown
 
     def loop(self, loop: Loop, builder: Rebuilder) -> None:
-        assert isinstance(loop.body.result, Display)
+        body = self.block(loop.body, builder.nested())
+        assert isinstance(body.result, Display) and isinstance(loop.body.result, Display)
+        starts = loop.init
         if loop.kind is LoopKind.FOR:
-            pairs = zip(loop.init, loop.body.result.items, strict=False)
+            pairs = zip(loop.init, body.result.items, strict=False)
             starts = tuple(self._start(start, result, builder) for start, result in pairs)
-            loop = replace(loop, init=starts)
-        super().loop(loop, builder)
+        elif any(map(_is_taken_apart, body.result.items, loop.body.result.items)):
+            self.opened = True
+        builder.add(replace(loop, init=starts, body=body))
 
     def _start(self, start: Tree, result: Tree, builder: Rebuilder) -> Tree:
         """Return what a Python loop starts from, taken apart if each step makes a container of the same structure."""
@@ -183,6 +190,10 @@ class _Showing(Walk):
             return self._sequence(fn, args[0], builder)
         if fn is dataclasses.replace and len(args) == 1:
             return self._replaced(equation, builder)
+        if fn is dict and len(args) == 1:
+            return self._joined(args[0], Display(dict, *_columns(equation.kwargs)), builder)
+        if fn is operator.or_ and len(args) == 2:
+            return self._joined(*args, builder)
         if any(fn is one for one in _TREE_MAPS) and len(args) > 1 and not equation.kwargs:
             return self._mapped(equation, builder)
         if any(fn is one for one in _TREE_LEAVES) and len(args) == 1 and not equation.kwargs:
@@ -219,6 +230,21 @@ class _Showing(Walk):
             return None
         fields = zip(parts.keys or (), parts.items, strict=True)
         return replace(parts, items=tuple(new.get(key, item) for key, item in fields))
+
+    def _joined(self, one: Tree, other: Tree, builder: Rebuilder) -> Tree | None:
+        """Return the dict with the items of two, those of the second one before those of the first."""
+        found = [self._parts(tree, builder) for tree in (one, other) if self._is_dict(tree)]
+        if len(found) < 2 or None in found:
+            return None
+        items: dict[Any, Tree] = {}
+        for shown in found:
+            assert shown is not None
+            items.update(zip(shown.keys or (), shown.items, strict=True))
+        return Display(dict, tuple(items.values()), tuple(items))
+
+    def _is_dict(self, tree: Tree) -> bool:
+        found = self._abstract(tree)
+        return isinstance(found, Items) and found.kind is dict
 
     def _unstarred(self, tree: Tree, builder: Rebuilder) -> Tree:
         """Return `tree` with the items of a container in the place of `*container`."""
@@ -300,6 +326,11 @@ class _Mapping:
         return replace(first, items=tuple(item for item in items if item is not None))
 
 
+def _columns(pairs: Collection[tuple]) -> tuple[tuple, tuple]:
+    keys, items = zip(*pairs, strict=True) if pairs else ((), ())
+    return items, keys
+
+
 def _first(pair: tuple) -> Any:
     return pair[0]
 
@@ -318,6 +349,11 @@ def _in_order_of(model: Display, shown: Display | None) -> Display | None:
         return shown
     items = dict(zip(shown.keys or (), shown.items, strict=True))
     return replace(shown, keys=model.keys, items=tuple(items[key] for key in model.keys or ()))
+
+
+def _is_taken_apart(now: Tree, before: Tree) -> bool:
+    """Whether the items of a container have come to light."""
+    return isinstance(now, Display) and is_open(now) and not isinstance(before, Display)
 
 
 def _alike(one: Display, other: Display) -> bool:

@@ -21,11 +21,11 @@ from typing import Any
 
 import jax
 
-from invcompiler.ir.nodes import Apply, Block, Const, Display, Equation, Tree, Var
+from invcompiler.ir.nodes import Apply, Block, Const, Display, Equation, Loop, Tree, Var
 from invcompiler.ir.walk import free_vars, leaves, map_block, operands
-from invcompiler.passes.adjoint import Walk
+from invcompiler.passes.adjoint import Pullback, Walk
 from invcompiler.passes.containers import GETITEM
-from invcompiler.passes.cotangents import Cotangents
+from invcompiler.passes.cotangents import Cotangents, Sums
 from invcompiler.passes.dead_code import live_block
 from invcompiler.passes.emission import Emission, reference
 from invcompiler.passes.invert import Emitter, Inverter
@@ -75,6 +75,7 @@ class Trace(Walk):
     fences: bool = True
     sides: frozenset[Equation] = frozenset()
     exact: bool = False
+    sums: Sums | None = None
     recovered: dict[Var, Tree] = field(default_factory=dict)
     written: dict[Var, Equation] = field(default_factory=dict)
     stacks: list[Var] = field(default_factory=list)
@@ -90,11 +91,26 @@ class Trace(Walk):
         if step is not None and any(map(self.active, equation.outs)):
             pullback = self.fuse(self, step)
         if pullback is None:
+            before = len(self.pullbacks)
             super().equation(equation)
+            self.pullbacks[before:] = [self._summing(p, equation) for p in self.pullbacks[before:]]
             return
         self.definitions.update(dict.fromkeys(equation.outs, equation))
         self.forward.keep(equation)
-        self.pullbacks.append(pullback)
+        is_loop = isinstance(equation, Loop)  # in its body
+        self.pullbacks.append(pullback if is_loop else self._summing(pullback, equation))
+
+    def _summing(self, pullback: Pullback, equation: Equation) -> Pullback:
+        """Return a pullback that sums what it gives to values that all examples share."""
+        sums = self.sums
+        if sums is None or sums.mapped.isdisjoint(equation.outs):
+            return pullback
+
+        def summing(cots: Cotangents) -> None:
+            with cots.summing(sums):
+                pullback(cots)
+
+        return summing
 
     def making(self, var: Var) -> Equation | None:
         """Return the equation of the walk forward that binds `var`; None if it comes from outside."""
@@ -126,6 +142,7 @@ class Trace(Walk):
             fuse=self.fuse,
             fences=False,
             exact=self.exact,
+            sums=self.sums,
         )
 
 

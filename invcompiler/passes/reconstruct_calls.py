@@ -35,10 +35,11 @@ from invcompiler.passes.adjoint import Pullback
 from invcompiler.passes.adjoint_pairs import Pairs, positional, reads_same, runs_of
 from invcompiler.passes.avals import Avals, _same, abstract_run
 from invcompiler.passes.containers import GETITEM
-from invcompiler.passes.cotangents import ZERO, Cotangents
+from invcompiler.passes.cotangents import ZERO, Cotangents, Sums
 from invcompiler.passes.emission import CONCRETE, Emission
 from invcompiler.passes.invert import Inverter
 from invcompiler.passes.loop_lengths import steps_of
+from invcompiler.passes.mapped_calls import Rows, rows_of
 from invcompiler.passes.reconstruct import (
     Fused,
     Lost,
@@ -55,6 +56,7 @@ from invcompiler.passes.simplify import simplify
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.plan import CallInverse, InvertLoop, Plan
+from invcompiler.schedule.taint import tainted
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +153,7 @@ class Retracer:
         avals: Avals,
         whole: bool,
         fences: bool = False,
+        sums: Sums | None = None,
     ) -> Backwards:
         """Go back through a function. With `whole`, what nothing has reached has a cotangent of zeros; else it is `ZERO`."""
         function = plan.function
@@ -180,6 +183,7 @@ class Retracer:
                 fuse=self.fuse,
                 fences=chained,
                 exact=self.exact,
+                sums=sums,
             )
 
         def opened(trace: Trace) -> Reconstructor:
@@ -233,20 +237,38 @@ class Retracer:
 
     def _fuse_call(self, trace: Trace, step: CallInverse) -> Pullback | None:
         plan = step.entered.solve(step.unknown, step.selection)
-        if not isinstance(plan, FunctionPlan) or step.entered.mapping is not None:
+        if not isinstance(plan, FunctionPlan):
             return None
+        rows = None
+        if step.entered.mapping is not None:
+            rows = rows_of(step)
+            is_layer = not any(isinstance(inner, Fused) for inner in plan.plan.steps)
+            if rows is None or (is_layer and not plan.plan.kept):
+                return None  # one layer: undone, its products are those of all examples at once
         function = plan.function
         trees = {param.name: tree for param, tree in step.entered.bound.arguments.items()}
         trees.update({p.var.name: p.default for p in function.params if p.var.name not in trees})
         operands = [trees[param.var.name] for param in function.params]
         if any(tree is None for tree in operands):
             return None
-        undoing = self._undoing(plan, trace, operands)
+        sums = _sums_within(function, operands, rows, trace.sums)
+        undoing = self._undoing(plan, trace, operands, rows, sums)
         if undoing is None or not undoing.returned:
             return None
         solved = [p.name for p in step.unknown]
         order = [solved.index(var.name) for var in plan.unknown]
-        return lambda cots: self._pull(trace, step, undoing, operands, order, cots)
+        if rows is not None:
+            if not all(_is_differentiable(trace.forward, operands[n]) for n in undoing.returned):
+                return None
+            names = [param.var.name or "" for param in function.params]
+            rows = replace(
+                rows,
+                params=tuple(names),
+                recovered=tuple(var.name or "" for var in plan.unknown),
+                returned=tuple(names[number] for number in undoing.returned),
+                measures=undoing.measures,
+            )
+        return lambda cots: self._pull(trace, step, undoing, operands, order, rows, cots)
 
     def _pull(
         self,
@@ -255,6 +277,7 @@ class Retracer:
         undoing: Undoing,
         operands: Sequence[Tree],
         order: Sequence[int],
+        rows: Rows | None,
         cots: Cotangents,
     ) -> None:
         emit, out = cots.emit, step.equation.out
@@ -267,8 +290,10 @@ class Retracer:
         if trace.fences and _is_differentiable(emit, out):
             value, whole = fenced(emit, (value, whole))
         given = [operands[number] for number in undoing.given]
-        kept = self._hand_over(trace, step.equation, undoing, operands)
-        back = Ref(undoing.back, undoing.back.name)
+        kept = self._hand_over(trace, step.equation, undoing, operands, rows)
+        back: Ref | Var = Ref(undoing.back, undoing.back.name)
+        if rows is not None:
+            back = rows.back(emit, back, undoing.given, len(kept), len(undoing.captures))
         found = emit.apply(back, (value, *given, *kept, *undoing.captures, whole))
         assert isinstance(found, Var)
         trace.written[found] = step.equation
@@ -276,28 +301,45 @@ class Retracer:
         names = [step.solved[i].name for i in order] + [None] * len(undoing.returned)
         items = emit.items(found, n + undoing.measures, [*names, None][: n + undoing.measures])
         if undoing.measures:
-            trace.drifts.append(items[-1])
+            worst = items[-1]
+            trace.drifts.append(worst if rows is None else emit.call(jax.numpy.max, worst))
         for i, item in zip(order, items, strict=False):
             if step.equation in trace.sides:
                 trace.checks.append((item, step.solved[i]))
             else:
                 trace.recovered[step.solved[i]] = item
         for number, item in zip(undoing.returned, items[len(order) : n], strict=True):
-            cots.give(operands[number], item)
+            sums = cots.sums
+            is_shared = sums is not None and sums.mapped.isdisjoint(leaves(operands[number]))
+            if is_shared and rows is None:
+                sums = None  # the sum was taken within
+            with cots.summing(sums):
+                cots.give(operands[number], item)
 
     def _hand_over(
-        self, trace: Trace, call: Apply, undoing: Undoing, operands: Sequence[Tree]
+        self,
+        trace: Trace,
+        call: Apply,
+        undoing: Undoing,
+        operands: Sequence[Tree],
+        rows: Rows | None,
     ) -> tuple[Var, ...]:
         """Let the call forward return what is kept beside its value."""
         if undoing.forward is None:
             return ()
-        forward = Ref(undoing.forward, undoing.forward.name)
+        forward: Ref | Var = Ref(undoing.forward, undoing.forward.name)
+        before = Emission(trace.forward.avals)
+        if rows is not None:
+            captured = len(undoing.forward_captures)
+            forward = rows.forward(before, forward, captured, undoing.keeps)
         args = (*operands, *undoing.forward_captures)
         if not undoing.keeps:
-            trace.replaced[call] = (Apply(call.out, forward, args, (), call.span),)
+            made = Apply(call.out, forward, args, (), call.span)
+            trace.replaced[call] = (*before.equations, made)
             return ()
         pair, kept = Var(), Var("residuals")
         trace.replaced[call] = (
+            *before.equations,
             Apply(pair, forward, args, (), call.span),
             Apply(call.out, GETITEM, (pair, Const(0)), (), call.span, 2),
             Apply(kept, GETITEM, (pair, Const(1)), (), call.span, 2),
@@ -306,30 +348,41 @@ class Retracer:
         return (kept,)
 
     def _undoing(
-        self, plan: FunctionPlan, trace: Trace, operands: Sequence[Tree]
+        self,
+        plan: FunctionPlan,
+        trace: Trace,
+        operands: Sequence[Tree],
+        rows: Rows | None,
+        sums: Sums | None,
     ) -> Undoing | None:
         function = plain(plan.function)
         bound = {p.var: tree for p, tree in zip(function.params, operands, strict=True)}
         runs = runs_of(trace.forward, function, bound)
+        if rows is not None and runs is not None:
+            names = [param.var.name or "" for param in function.params]
+            runs = [(rows.of_one(names, values), {}) for values, _ in runs]
         if runs is None or plan in self.working:
             return None
         active = tuple(
             number for number, tree in enumerate(operands) if any(map(trace.active, leaves(tree)))
         )
-        for known, pattern, met, undoing in self.made:
-            if known is plan and pattern == active and _same(met, runs):
+        pattern = (active, sums)
+        for known, other_pattern, met, undoing in self.made:
+            if known is plan and other_pattern == pattern and _same(met, runs):
                 return undoing
         self.working.append(plan)
-        undoing = self._made(plan, active, runs)
+        undoing = self._made(plan, active, runs, sums)
         self.working.pop()
-        for known, pattern, _, other in self.made:
-            if known is plan and pattern == active and other and undoing:
+        for known, other_pattern, _, other in self.made:
+            if known is plan and other_pattern == pattern and other and undoing:
                 if _alike(other, undoing):
                     undoing = other
-        self.made.append((plan, active, runs, undoing))
+        self.made.append((plan, pattern, runs, undoing))
         return undoing
 
-    def _made(self, plan: FunctionPlan, active: tuple[int, ...], runs: list) -> Undoing | None:
+    def _made(
+        self, plan: FunctionPlan, active: tuple[int, ...], runs: list, sums: Sums | None
+    ) -> Undoing | None:
         function = plan.function
         params = [param.var for param in function.params]
         captured = [var for var, _ in function.captures]
@@ -340,7 +393,8 @@ class Retracer:
         except CONCRETE:
             return None  # it is run on values
         try:
-            back = self.backwards(plan, [params[n] for n in active], avals, whole=False)
+            wanted = [params[number] for number in active]
+            back = self.backwards(plan, wanted, avals, whole=False, sums=sums)
         except Lost:
             return None
         return self._assembled(function, active, back)
@@ -382,6 +436,19 @@ class Retracer:
         return self.named(name, every, block, function, back.trace), used
 
 
+def _sums_within(
+    function: Function, operands: Sequence[Tree], rows: Rows | None, outer: Sums | None
+) -> Sums | None:
+    """Return what differs between examples in a function that is called by one that `jax.vmap` runs, or run by it."""
+    if rows is not None:
+        return rows.sums(function)
+    if outer is None:
+        return None
+    pairs = zip(function.params, operands, strict=True)
+    mapped = [p.var for p, tree in pairs if not outer.mapped.isdisjoint(leaves(tree))]
+    return Sums(tainted(function.body, mapped), outer.axis)
+
+
 def _returning(back: Backwards) -> Block:
     """Return the block that returns what is recovered, the cotangents that there are, and the worst drift, if any is measured."""
     worst = Emission(back.trace.forward.avals)
@@ -407,7 +474,7 @@ def _alike(one: Undoing, other: Undoing) -> bool:
     return same and reads_same(one.back, other.back) and reads_same(one.forward, other.forward)
 
 
-def _is_differentiable(emit: Emission, var: Var) -> bool:
+def _is_differentiable(emit: Emission, var: Tree) -> bool:
     """Whether all of a value has a cotangent, as far as that is known: zeros of dtype float0 pass no fence."""
     known = emit.ask(_all_inexact, var)
     return known is None or known.value

@@ -14,6 +14,7 @@ from invcompiler.ir.nodes import (
     Block,
     Branch,
     Const,
+    Display,
     Equation,
     Function,
     Loop,
@@ -79,12 +80,20 @@ def _depends_on_structure(equation: Equation, touched: frozenset[Var]) -> bool:
             starred = any(isinstance(arg, Star) for arg in equation.args)
             named = any(name is None for name, _ in equation.kwargs)
             return starred or named or any(fn is one for one in _OF_CONTAINERS)
-        case Loop(iterable=iterable) if iterable is not None:
-            parts = [leaf for tree in iter_leaves(iterable) for leaf in leaves(tree)]
-            return not touched.isdisjoint(parts)
+        case Loop():
+            trees = () if equation.iterable is None else iter_leaves(equation.iterable)
+            parts = [leaf for tree in trees for leaf in leaves(tree)]
+            return not touched.isdisjoint(parts) or _carries_container(equation, touched)
         case Opaque():
             return _goes_through_something(equation)
     return False
+
+
+def _carries_container(loop: Loop, touched: frozenset[Var]) -> bool:
+    """Whether each step makes a container of what starts as some value: its items are carried if it is one as well."""
+    assert isinstance(loop.body.result, Display)
+    pairs = zip(loop.init, loop.body.result.items, strict=False)
+    return any(start in touched and isinstance(result, Display) for start, result in pairs)
 
 
 def _goes_through_something(copied: Opaque) -> bool:

@@ -364,3 +364,52 @@ def named_by_letters(items):
 def unpacked_by_letter(named):
     first, second = (jnp.arcsinh(named[letter]) for letter in "qk")
     return first, second
+
+
+PHASE = {"p": B, "q": A}
+RATES = [0.1, 0.3, 0.2]
+
+
+@program(RATES, PHASE, argnums=1, needs_arguments="the keys of the state")
+def kicks_and_drifts(rates, state):
+    for rate in rates:
+        state = {**state, "p": state["p"] - rate * jnp.sin(state["q"])}
+        state = dict(state, q=state["q"] + rate * state["p"])
+        state = state | {"p": state["p"] - rate * jnp.sin(state["q"])}
+    return state
+
+
+@program(jnp.array(RATES), PHASE, argnums=1, example=PHASE)
+def scanned_kicks(rates, state):
+    def step(state, rate):
+        state = {**state, "p": state["p"] - rate * jnp.sin(state["q"])}
+        return {**state, "q": state["q"] + rate * state["p"]}, None
+
+    return jax.lax.scan(step, state, rates)[0]
+
+
+@program(RATES, PHASE, argnums=1, needs_arguments="the keys of the state")
+def loop_over_a_dict_display(rates, state):
+    for rate in rates:
+        state = {"p": state["p"] * jnp.exp(rate * state["q"]), "q": state["q"]}
+    return state
+
+
+@program(RATES, Point(A, B), argnums=1, needs_arguments="the class of the point")
+def records_replaced_in_a_loop(rates, point):
+    for rate in rates:
+        point = point._replace(momentum=point.momentum - rate * jnp.sin(point.position))
+        point = point._replace(position=point.position + rate * point.momentum)
+    return point
+
+
+def kicked(state, rate):
+    return {**state, "p": state["p"] - rate * jnp.sin(state["q"])}
+
+
+@program(RATES, PHASE, argnums=1, needs_arguments="the keys of the state")
+def calls_that_update_a_dict(rates, state):
+    for rate in rates:
+        state = kicked(state, rate)
+        state = {"p": state["q"], "q": state["p"]}
+    return state

@@ -650,6 +650,49 @@ def dict_state(weights, state):
     return state
 
 
+PHASE = {"q": normal(1, 3, 2), "p": normal(2, 3, 2), "mass": np.exp(normal(3, 2))}
+
+
+@program([normal(90 + i, 2, 2) for i in range(4)], PHASE, argnums=1)
+def updated_dict(weights, state):
+    for w in weights:
+        state = {**state, "p": state["p"] - 0.3 * jnp.tanh(state["q"] @ w)}
+        state = dict(state, q=state["q"] + 0.2 * state["p"] / state["mass"])
+        state = state | {"p": state["p"] - 0.3 * jnp.tanh(state["q"] @ w)}
+    return state
+
+
+@program(np.stack([normal(90 + i, 2, 2) for i in range(4)]), PHASE, argnums=1)
+def scanned_updates_of_a_dict(weights, state):
+    def step(state, w):
+        state = {**state, "p": state["p"] - 0.3 * jnp.tanh(state["q"] @ w)}
+        return {**state, "q": state["q"] + 0.2 * state["p"] / state["mass"]}, None
+
+    return lax.scan(step, state, weights)[0]
+
+
+def kicked(w, state):
+    return {**state, "p": state["p"] - 0.3 * jnp.tanh(state["q"] @ w)}
+
+
+@program([normal(90 + i, 2, 2) for i in range(4)], PHASE, argnums=1)
+def calls_that_update_a_dict(weights, state):
+    for w in weights:
+        state = kicked(w, state)
+        state = {**state, "q": state["q"] + 0.2 * state["p"]}
+    return state
+
+
+@program(
+    [normal(90 + i, 2, 2) for i in range(4)], State(normal(1, 3, 2), normal(2, 3, 2)), argnums=1
+)
+def replaced_fields(weights, state):
+    for w in weights:
+        state = state._replace(velocity=state.velocity - 0.3 * jnp.tanh(state.position @ w))
+        state = state._replace(position=state.position + 0.2 * state.velocity)
+    return state
+
+
 @program(
     [normal(90 + i, 2, 2) for i in range(4)], State(normal(1, 3, 2), normal(2, 3, 2)), argnums=1
 )
@@ -659,3 +702,102 @@ def record_in_a_python_loop(weights, state):
             velocity = state.velocity - 0.3 * jnp.tanh(state.position @ w)
             state = State(state.position + 0.2 * velocity, velocity)
     return state
+
+
+# ---- what `jax.vmap` runs ---------------------------------------------------------------------------
+
+
+def one_row(params, x):
+    a, b = jnp.split(x, 2)
+    s, t = jnp.split(net(params, a), 2)
+    return jnp.concatenate([b * jnp.exp(s) + t, a])
+
+
+def row_with_log_det(params, x):
+    def layer(carry, p):
+        x, log_det = carry
+        a, b = jnp.split(x, 2)
+        s, t = jnp.split(net(p, a), 2)
+        return (jnp.concatenate([b * jnp.exp(s) + t, a]), log_det + jnp.sum(s)), None
+
+    return lax.scan(layer, (x, jnp.zeros(())), params)[0]
+
+
+@program(STACKED, X, argnums=1)
+def mapped_scan(params, xs):
+    z, log_det = jax.vmap(lambda x: row_with_log_det(params, x))(xs)
+    return log_det - 0.5 * jnp.sum(z**2, axis=-1)
+
+
+@program({"layers": LAYERS, "scale": normal(16, 4, scale=0.1)}, X, argnums=1)
+def mapped_loop_with_what_all_share(params, xs):
+    def flow(x):
+        for layer in params["layers"]:
+            x = one_row(layer, x) * jnp.exp(params["scale"])
+        return x + params["scale"]
+
+    return jax.vmap(flow)(xs)
+
+
+@program({"layers": LAYERS, "scale": normal(16, 4, scale=0.1)}, X, argnums=1)
+def loop_with_what_all_share(params, x):
+    for layer in params["layers"]:
+        x = affine_coupling(layer, x) * jnp.exp(params["scale"])
+    return x
+
+
+@program(LAYERS[0], X.T, normal(17, 3, 2), normal(18, 2), argnums=1)
+def mapped_along_another_axis(params, xs, conditions, common):
+    def flow(params, x, condition, common):
+        def layer(i, x):
+            a, b = jnp.split(x, 2)
+            s, t = jnp.split(net(params, a + condition * common), 2)
+            return jnp.concatenate([b * jnp.exp(s) + t, a])
+
+        return lax.fori_loop(0, 3, layer, x)
+
+    axes = {"in_axes": (None, 1, 0, None), "out_axes": 1, "axis_name": "batch"}
+    return jax.vmap(flow, **axes)(params, xs, conditions, common)
+
+
+@program(STACKED, normal(0, 2, 3, 4), argnums=1)
+def mapped_twice(params, xs):
+    def flow(x):
+        return lax.scan(lambda x, p: (one_row(p, x), None), x, params)[0]
+
+    return jax.vmap(jax.vmap(flow))(xs)
+
+
+@program(STACKED, normal(0, 2, 3, 4), argnums=1)
+def mapped_within_mapped(params, xs):
+    def flow(x):
+        return lax.scan(lambda x, p: (one_row(p, x), None), x, params)[0]
+
+    def several(xs):
+        xs = jax.vmap(flow)(xs)
+        return lax.scan(lambda xs, p: (xs[:, ::-1] * jnp.exp(p["b1"][:4]), None), xs, params)[0]
+
+    return jax.vmap(several)(xs)
+
+
+@program(HALVES, [normal(60, 4, 4), normal(61, 4, 4), normal(62, 4, 4)], X, argnums=2, keeps=True)
+def mapped_layers_that_keep(params, weights, xs):
+    def network(x):
+        for layer, w in zip(params, weights):
+            x = jax.nn.relu(additive_coupling(layer, x) @ w)
+        return x
+
+    return jax.vmap(network)(xs)
+
+
+@program({"k": normal(3, 2)}, {"q": normal(1, 3, 2), "p": normal(2, 3, 2), "m": 2.0}, argnums=1)
+def mapped_by_axes_of_items(params, states):
+    def flow(state):
+        def step(i, qp):
+            q, p = qp
+            p = p - 0.1 * jnp.sin(q) * params["k"]
+            return q + 0.1 * p / state["m"], p
+
+        return lax.fori_loop(0, 4, step, (state["q"], state["p"]))
+
+    return jax.vmap(flow, in_axes=({"q": 0, "p": 0, "m": None},))(states)

@@ -17,6 +17,8 @@ READ = [
     "scanned_revnet",
     "leapfrog",
     "scanned_log_det",
+    "updated_dict",
+    "mapped_loop_with_what_all_share",
 ]
 
 

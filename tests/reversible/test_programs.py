@@ -75,6 +75,10 @@ RECONSTRUCTED = [
     "invertible_rnn",
     "dict_state",
     "record_in_a_python_loop",
+    "updated_dict",
+    "scanned_updates_of_a_dict",
+    "calls_that_update_a_dict",
+    "replaced_fields",
 ]
 
 
