@@ -11,6 +11,7 @@ from invcompiler.rules import (
     sequences,
     special,
     structural,
+    supports,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "sequences",
     "special",
     "structural",
+    "supports",
 ]
