@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invcompiler.ir.nodes import Apply
-from invcompiler.schedule import normalised, sticks, triangular
+from invcompiler.schedule import normalised, recurrences, sticks, triangular
 from invcompiler.schedule.plan import Deduce
 
 if TYPE_CHECKING:
     from invcompiler.schedule.solve import Solver
 
-_ATTEMPTS = (normalised.deduce, sticks.deduce, triangular.deduce)
+_ATTEMPTS = (normalised.deduce, sticks.deduce, triangular.deduce, recurrences.deduce)
 
 
 def deduce(solver: Solver, equation: Apply) -> Deduce | None:
