@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -150,7 +150,7 @@ def _filled(emitter: Emitter, step: ShapeQuery) -> Tree:
     return emitter.builder.apply(equation.fn, equation.args, equation.kwargs)
 
 
-_PLAIN = {
+_PLAIN: dict[Any, Any] = {
     jnp.zeros_like: jnp.zeros,
     jnp.ones_like: jnp.ones,
     jnp.empty_like: jnp.empty,

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from invcompiler.rules.emitted import shifted, shifted_back
 from invcompiler.rules.simplices import Formula
 
+# ---- one after the other -------------------------------------------------------------------------------------
+
 class sums_undone(Formula):                                     # y_t = y_(t-1) + x_t
     "the rule for running sums"
     def solve(y, axis):             return jnp.diff(y, axis=axis, prepend=0)

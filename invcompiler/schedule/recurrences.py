@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -101,10 +102,9 @@ def _recurrence(
     dtype = solver.context.facts.dtype(items[at])
     is_whole = dtype is not None and dtype.kind in "iub"
     tried = _tried(combine, elems, [(3,)] * len(items))
-    for pair, act in _OF_ONE:
-        if not (is_whole and pair in _FOR_FRACTIONS) and _agree(
-            tried, at, lambda one, other, act=act: act(one[at], other[at])
-        ):
+    for pair, act in _OF_ONE if tried is not None else ():
+        fits = not (is_whole and pair in _FOR_FRACTIONS)
+        if fits and tried.gives(at, act(tried.one[at], tried.other[at])):
             return pair, ()
     for maps, tree in enumerate(items):
         if maps == at or any(var not in solver.known for var in leaves(tree)):
@@ -112,17 +112,34 @@ def _recurrence(
         for pair, act, after, of_map, of_value in _OF_MAPS:
             shapes = [of_map if k == maps else of_value for k in range(len(items))]
             tried = _tried(combine, elems, shapes)
-            if _agree(tried, at, lambda l, r, act=act, m=maps: act(r[m], l[at]) + r[at]) and _agree(
-                tried, maps, lambda l, r, after=after, m=maps: after(r[m], l[m])
-            ):
+            if tried is None:
+                continue
+            one, other = tried.one, tried.other
+            combined = after(other[maps], one[maps])
+            value = act(other[maps], one[at]) + other[at]
+            if tried.gives(at, value) and tried.gives(maps, combined):
                 return pair, (("a", Part(tree)),)
     return None
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """Two lists of arrays, and what they are combined to."""
+
+    one: _Arrays
+    other: _Arrays
+    found: _Arrays
+
+    def gives(self, place: int, wanted: np.ndarray) -> bool:
+        """Whether what stands at a place of the result is what is wanted."""
+        found = self.found[place]
+        return found.shape == wanted.shape and np.allclose(found, wanted, rtol=1e-6, atol=0)
+
+
 def _tried(
     combine: Callable[..., Any], elems: Tree, shapes: list[tuple[int, ...]]
-) -> tuple[_Arrays, _Arrays, _Arrays] | None:
-    """Return two lists of arrays of small numbers, and what they are combined to; None if they are not what it takes."""
+) -> _Tried | None:
+    """Combine small numbers; None if they are not what the function takes."""
     draw = np.random.default_rng(0)
     one, other = ([draw.integers(1, 9, shape) * 1.0 for shape in shapes] for _ in range(2))
 
@@ -132,31 +149,20 @@ def _tried(
     try:
         found = run_now(run)
         arrays = [found] if isinstance(elems, Var) else list(found)
-        return one, other, [np.asarray(array) for array in arrays]
     except Exception:  # the user's function, on arguments that are not the user's
         return None
+    made = _Tried(one, other, [np.asarray(array) for array in arrays])
+    return made if len(made.found) == len(shapes) else None
 
 
 def _packed(elems: Tree, arrays: _Arrays) -> Any:
     return elems.kind(arrays) if isinstance(elems, Display) else arrays[0]
 
 
-def _agree(
-    tried: tuple[_Arrays, _Arrays, _Arrays] | None,
-    place: int,
-    wanted: Callable[[_Arrays, _Arrays], Any],
-) -> bool:
-    """Whether what stands at a place of the result is what is wanted, as far as it was tried."""
-    if tried is None or len(tried[2]) != len(tried[0]):
-        return False
-    value, found = wanted(tried[0], tried[1]), tried[2][place]
-    return found.shape == value.shape and np.allclose(found, value, rtol=1e-6, atol=0)
-
-
 def _runnable(fn: Tree) -> Callable[..., Any] | None:
     """Return a function of the text that closes over no array, to be run."""
     if isinstance(fn, Ref) and callable(fn.value):
-        return fn.value  # type: ignore[no-any-return]
+        return fn.value
     if isinstance(fn, Closure) and not any(True for _, tree in fn.env for _ in leaves(tree)):
         function = fn.lower()
         return lambda one, other: evaluate(function, (one, other))
