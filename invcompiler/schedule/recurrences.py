@@ -102,9 +102,10 @@ def _recurrence(
     dtype = solver.context.facts.dtype(items[at])
     is_whole = dtype is not None and dtype.kind in "iub"
     tried = _tried(combine, elems, [(3,)] * len(items))
-    for pair, act in _OF_ONE if tried is not None else ():
-        fits = not (is_whole and pair in _FOR_FRACTIONS)
-        if fits and tried.gives(at, act(tried.one[at], tried.other[at])):
+    for pair, act in _OF_ONE:
+        if tried is None or (is_whole and pair in _FOR_FRACTIONS):
+            continue
+        if tried.gives(at, act(tried.one[at], tried.other[at])):
             return pair, ()
     for maps, tree in enumerate(items):
         if maps == at or any(var not in solver.known for var in leaves(tree)):
