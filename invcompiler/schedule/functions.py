@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from invcompiler.errors import EntangledError, InvcompilerError
+from invcompiler.errors import BranchError, EntangledError, InvcompilerError
 from invcompiler.ir.build import Builder
 from invcompiler.ir.interval import REAL, Interval, hull_of
 from invcompiler.ir.nodes import (
@@ -32,6 +32,7 @@ from invcompiler.ir.walk import leaves, map_tree
 from invcompiler.rules.registry import InverseRule
 from invcompiler.schedule import mapping
 from invcompiler.schedule.abstract import Abstract, Items, container, join
+from invcompiler.schedule.assured import with_positive
 from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of, library_call
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.facts import Facts, concrete_facts
@@ -62,6 +63,7 @@ class FunctionPlan:
     outputs: tuple[Tree, ...]
     plan: Plan
     context: Context
+    positive: tuple[Var, ...] = ()  # known values that must be: else the result is NaN
 
 
 @dataclass(eq=False)
@@ -231,8 +233,16 @@ class Session:
         given = [p.var for p in function.params if p.var not in unknown]
         given += [var for var, _ in function.captures]
         given += [leaf for tree in outputs for leaf in leaves(tree)]
-        plan = self.solve(function.body, dict.fromkeys(given), unknown, context)
-        return FunctionPlan(function, unknown, selection, outputs, plan, context)
+        attempt = lambda: self.solve(function.body, dict.fromkeys(given), unknown, context)
+        positive: tuple[Var, ...] = ()
+        try:
+            plan = attempt()
+        except BranchError:
+            assured = with_positive(context, attempt) if self.within is None else None
+            if assured is None:
+                raise
+            plan, positive = assured
+        return FunctionPlan(function, unknown, selection, outputs, plan, context, positive)
 
     def _containers(self, context: Context) -> dict[Var, Items]:
         """Return what calls of the user's functions return, where their text shows a container."""
