@@ -39,6 +39,7 @@ from invcompiler.schedule.facts import Facts, concrete_facts
 from invcompiler.schedule.loop_items import show_items
 from invcompiler.schedule.numeric import Part, Seen
 from invcompiler.schedule.plan import Plan
+from invcompiler.schedule.projected import with_projections
 from invcompiler.schedule.solve import solve
 from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
 from invcompiler.schedule.spread import applications, spread_arguments
@@ -206,6 +207,7 @@ class Session:
         function, facts = self.show(function, facts, unknown)
         function, facts = spread_arguments(function, facts, unknown)
         function, facts = show_items(function, facts, unknown)
+        function, facts = with_projections(function, facts, unknown)
         outputs = selected(function.body.result, selection)
         context = Context(
             function,

@@ -98,6 +98,7 @@ class Solver:
     given: tuple[Var, ...]
     context: Context
     numeric: bool = False  # iterate where nothing else helps
+    takes_rules_apart: bool = False  # see the pieces of functions that have a rule
     known: set[Var] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
     pieces: dict[Var, list[Piece]] = field(default_factory=dict)
