@@ -159,3 +159,18 @@ def pareto_cdf(x, least, shape):
 @program(POSITIVE, 0.4, 0.3, domain="positive")
 def generalised_pareto_cdf(x, scale, shape):
     return 1 - (1 + shape * x / scale) ** (-1 / shape)
+
+
+@program(POSITIVE, domain="positive")
+def root_of_a_sum_and_its_operand(x):
+    return x + jnp.sqrt(x + 1)
+
+
+@program(0.5 * POSITIVE, domain=inv.Interval(0, 2))
+def operand_and_root_of_what_is_left(x):
+    return x + 0.5 * jnp.sqrt(4 - x)
+
+
+@program(POSITIVE, domain="positive")
+def operand_over_root_of_a_sum(x):
+    return (x + 3) / jnp.sqrt(2 * x + 4)
