@@ -13,6 +13,7 @@ from invcompiler.passes.shape_answers import needs_example
 from invcompiler.passes.templates import template_function
 from invcompiler.rules.registry import Template
 from invcompiler.schedule.plan import Deduce, Part
+from invcompiler.schedule.regions import Item
 
 if TYPE_CHECKING:
     from invcompiler.passes.invert import Emitter
@@ -73,6 +74,8 @@ def _part(emitter: Emitter, part: Part) -> Tree:
     if part.region is None:
         return value
     assert isinstance(part.whole, Var)
+    if isinstance(part.region, Item):
+        return getitem(emitter.builder, value, Const(part.region.key))
     index = index_of(emitter, part.region, part.whole)
     if index is None:
         raise needs_example(emitter, part.whole)

@@ -221,13 +221,44 @@ class _Writer:
         emitter.taken = set()
 
     def _result(self, emitter: Emitter) -> Tree:
+        valid = self._valid(emitter)
         unknown = [emitter.value(var) for var in self.plan.unknown]
+        if valid is not None:
+            unknown = [
+                self._else_nan(emitter, valid, x, var.name)
+                for x, var in zip(unknown, self.plan.unknown, strict=True)
+            ]
         single = len(unknown) == 1 and not self.product.as_tuple
         x = unknown[0] if single else Display(tuple, tuple(unknown))
         if not self.product.ildj:
             return x
         ildj = emitter.log_det.result(emitter, self.plan.unknown[0])
+        if valid is not None:
+            ildj = self._else_nan(emitter, valid, ildj, "ildj")
         return Display(tuple, (x, ildj)) if self.product.inverse else ildj
+
+    def _valid(self, emitter: Emitter) -> Tree | None:
+        """Return whether the known values are positive that must be."""
+        found: Tree | None = None
+        for var in self.plan.positive:
+            value = emitter.value(var)
+            holds = call(emitter.builder, operator.gt, value, Const(0))
+            if emitter.facts.rank(var) != 0:
+                holds = call(emitter.builder, jnp.all, holds)
+            found = holds if found is None else call(emitter.builder, operator.and_, found, holds)
+        names = [f"`{var.name}`" for var in self.plan.positive if var.name]
+        if names:
+            emitter.assumptions.append(f"For positive {' and '.join(names)}; NaN for others.")
+        if found is not None:
+            emitter.wish(found, "valid")
+        return found
+
+    def _else_nan(self, emitter: Emitter, valid: Tree, value: Tree, name: str | None) -> Tree:
+        found = call(emitter.builder, jnp.where, valid, value, Ref(jnp.nan, "jnp.nan", jnp))
+        if name is not None:
+            emitter.wish(value, name)
+            emitter.wish(found, name)
+        return found
 
     def _doc(self, assumptions: list[str]) -> str:
         return docstring(self._title(), *dict.fromkeys(assumptions))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -142,12 +142,20 @@ def _filled(emitter: Emitter, step: ShapeQuery) -> Tree:
     like = like_value(emitter, step.of)
     if like is None or not _same_dtype(emitter, step.of, like[0]):
         shape, dtype = answer(emitter, step.of, "shape"), answer(emitter, step.of, "dtype")
-        plain = {jnp.zeros_like: jnp.zeros, jnp.ones_like: jnp.ones, jnp.empty_like: jnp.empty}
         assert isinstance(step.equation.fn, Ref)
-        return call(emitter.builder, plain[step.equation.fn.value], shape, dtype=dtype)
+        fill = (emitter.value(tree) for tree in step.equation.args[1:])
+        return call(emitter.builder, _PLAIN[step.equation.fn.value], shape, *fill, dtype=dtype)
     equation = map_operands(lambda v: like[1] if v is step.of else emitter.value(v), step.equation)
     assert isinstance(equation, Apply)
     return emitter.builder.apply(equation.fn, equation.args, equation.kwargs)
+
+
+_PLAIN: dict[Any, Any] = {
+    jnp.zeros_like: jnp.zeros,
+    jnp.ones_like: jnp.ones,
+    jnp.empty_like: jnp.empty,
+    jnp.full_like: jnp.full,
+}
 
 
 def needs_example(emitter: Emitter, of: Tree) -> ShapeError:

@@ -12,6 +12,7 @@ from invcompiler.rules import (
     sequences,
     special,
     structural,
+    supports,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "sequences",
     "special",
     "structural",
+    "supports",
 ]

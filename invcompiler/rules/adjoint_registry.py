@@ -86,7 +86,9 @@ def _from_inverse(fn: Any, argument: str) -> AdjointRule | None:
     (rule,) = rules
     assert rule.slope is not None
     of_output = rule.output in parameters(rule.slope)
-    if rule.kind is not Kind.ELEMENTWISE or (of_output and rule.domain != REAL):
+    if rule.kind is not Kind.ELEMENTWISE or rule.local_slope:
+        return None
+    if of_output and rule.domain != REAL:
         return None
     holomorphic = Numbers.COMPLEX in rule.numbers
     return AdjointRule(

@@ -137,6 +137,18 @@ class abs_of_nonpositive:                              # y = -x
     def slope():                return -1.0
     def log_slope():            return 0.0
 
+@elementwise(jnp.copysign, argument="x1", domain=NONNEGATIVE)
+class copysign_of_nonnegative:                         # y = |x1|, of the sign of x2
+    def inverse(y):             return jnp.abs(y)
+    def slope(x2):              return jnp.copysign(1.0, x2)
+    def log_slope():            return 0.0
+
+@elementwise(jnp.copysign, argument="x1", domain=NONPOSITIVE)
+class copysign_of_nonpositive:
+    def inverse(y):             return -jnp.abs(y)
+    def slope(x2):              return -jnp.copysign(1.0, x2)
+    def log_slope():            return 0.0
+
 @elementwise(jnp.square, domain=NONNEGATIVE, range=NONNEGATIVE)
 class square_of_nonnegative:                           # y = x^2
     def inverse(y):             return jnp.sqrt(y)
@@ -173,14 +185,14 @@ def _exponent(holds, reason="the exponent is not this number"):
 def _is_odd(n):      return n.is_integer() and n % 2 == 1
 def _is_even(n):     return n.is_integer() and n % 2 == 0 and n != 0
 
-@elementwise(jnp.power, argument="x1", domain=NONNEGATIVE, range=NONNEGATIVE)
+@elementwise(jnp.power, jnp.float_power, argument="x1", domain=NONNEGATIVE, range=NONNEGATIVE)
 class power_2_of_nonnegative:                          # y = x^2
     condition = _exponent(lambda n: n == 2)
     def inverse(y):             return jnp.sqrt(y)
     def slope(x1):              return 2 * x1
     def log_slope(x1):          return jnp.log(2 * x1)
 
-@elementwise(jnp.power, argument="x1", domain=NONPOSITIVE, range=NONNEGATIVE)
+@elementwise(jnp.power, jnp.float_power, argument="x1", domain=NONPOSITIVE, range=NONNEGATIVE)
 class power_2_of_nonpositive:
     condition = _exponent(lambda n: n == 2)
     def inverse(y):             return -jnp.sqrt(y)
@@ -201,35 +213,35 @@ class power_minus_1:                                   # y = 1 / x
     def slope(y):               return -(y**2)
     def log_slope(y):           return 2 * jnp.log(jnp.abs(y))
 
-@elementwise(jnp.power, argument="x1")
+@elementwise(jnp.power, jnp.float_power, argument="x1")
 class power_3:                                         # y = x^3
     condition = _exponent(lambda n: n == 3)
     def inverse(y):             return jnp.cbrt(y)
     def slope(x1):              return 3 * x1**2
     def log_slope(x1):          return 2 * jnp.log(jnp.abs(x1)) + math.log(3)
 
-@elementwise(jnp.power, argument="x1")
+@elementwise(jnp.power, jnp.float_power, argument="x1")
 class power_odd:                                       # y = x^n, of the sign of x
     condition = _exponent(lambda n: _is_odd(n) and abs(n) != 1)
     def inverse(y, x2):         return jnp.sign(y) * jnp.abs(y) ** (1 / x2)
     def slope(x1, x2):          return x2 * x1 ** (x2 - 1)
     def log_slope(x1, x2):      return (x2 - 1) * jnp.log(jnp.abs(x1)) + math.log(abs(x2))
 
-@elementwise(jnp.power, argument="x1", domain=NONPOSITIVE, range=NONNEGATIVE)
+@elementwise(jnp.power, jnp.float_power, argument="x1", domain=NONPOSITIVE, range=NONNEGATIVE)
 class power_even_of_nonpositive:                       # y = x^n
     condition = _exponent(lambda n: _is_even(n) and n != 2)
     def inverse(y, x2):         return -(y ** (1 / x2))
     def slope(x1, x2):          return x2 * x1 ** (x2 - 1)
     def log_slope(x1, x2):      return (x2 - 1) * jnp.log(-x1) + math.log(abs(x2))
 
-@elementwise(jnp.power, argument="x1", domain=NONNEGATIVE, range=NONNEGATIVE)
+@elementwise(jnp.power, jnp.float_power, argument="x1", domain=NONNEGATIVE, range=NONNEGATIVE)
 class power_half:                                      # y = sqrt(x)
     condition = _exponent(lambda n: n == 0.5)
     def inverse(y):             return y**2
     def slope(y):               return 0.5 / y
     def log_slope(y):           return -jnp.log(2 * y)
 
-@elementwise(jnp.power, argument="x1", domain=NONNEGATIVE, range=NONNEGATIVE)
+@elementwise(jnp.power, jnp.float_power, argument="x1", domain=NONNEGATIVE, range=NONNEGATIVE)
 class power_of_nonnegative:                            # y = x^p
     condition = nonzero("x2", "an exponent")
     def inverse(y, x2):         return y ** (1 / x2)
@@ -241,7 +253,7 @@ _base_refusal = Refusal(
     "use a positive base other than 1",
 )
 
-@elementwise(jnp.power, argument="x2", range=POSITIVE)
+@elementwise(jnp.power, jnp.float_power, argument="x2", range=POSITIVE)
 class power_of_base:                                   # y = b^x
     condition = number("x1", lambda b: (b > 0) & (b != 1), _base_refusal)
     def inverse(y, x1):         return jnp.log(y) / jnp.log(x1)
@@ -297,24 +309,28 @@ class logaddexp_1:                                     # y = log(e^x1 + e^x2)
     def inverse(y, x2):         return y + jnp.log(-jnp.expm1(x2 - y))
     def slope(y, x1):           return jnp.exp(x1 - y)
     def log_slope(y, x1):       return x1 - y
+    def log_slope_back(y, x2):  return jnp.log(-jnp.expm1(x2 - y))
 
 @elementwise(jnp.logaddexp, argument="x2")
 class logaddexp_2:
     def inverse(y, x1):         return y + jnp.log(-jnp.expm1(x1 - y))
     def slope(y, x2):           return jnp.exp(x2 - y)
     def log_slope(y, x2):       return x2 - y
+    def log_slope_back(y, x1):  return jnp.log(-jnp.expm1(x1 - y))
 
 @elementwise(jnp.logaddexp2, argument="x1")
 class logaddexp2_1:                                    # y = log2(2^x1 + 2^x2)
     def inverse(y, x2):         return y + jnp.log2(-jnp.expm1((x2 - y) * math.log(2)))
     def slope(y, x1):           return jnp.exp2(x1 - y)
     def log_slope(y, x1):       return (x1 - y) * math.log(2)
+    def log_slope_back(y, x2):  return jnp.log(-jnp.expm1((x2 - y) * math.log(2)))
 
 @elementwise(jnp.logaddexp2, argument="x2")
 class logaddexp2_2:
     def inverse(y, x1):         return y + jnp.log2(-jnp.expm1((x1 - y) * math.log(2)))
     def slope(y, x2):           return jnp.exp2(x2 - y)
     def log_slope(y, x2):       return (x2 - y) * math.log(2)
+    def log_slope_back(y, x1):  return jnp.log(-jnp.expm1((x1 - y) * math.log(2)))
 
 @elementwise(jnp.ldexp, argument="x1")
 class ldexp:                                           # y = x1 2^x2

@@ -113,10 +113,58 @@ class selu:                                            # y = scale x or scale al
         scale, alpha = 1.0507009873554805, 1.6732632423543772
         return math.log(scale) + jnp.where(x > 0, 0.0, x + math.log(alpha))
 
-# ---- not invertible, with values that lie somewhere ------------------------------------------------------
+# ---- with values outside of their domain, where they are flat or fall -----------------------------------------
 
-state_range(NONNEGATIVE, jax.nn.relu)
-state_range(Interval(0, 6), jax.nn.relu6)
-state_range(Interval(-1, 1), jax.nn.hard_tanh)
-state_range(Interval(0, 1), jax.nn.hard_sigmoid, jax.nn.softmax)
+@elementwise(jax.nn.relu, domain=NONNEGATIVE, range=NONNEGATIVE, local_slope=True)
+class relu:                                            # y = x
+    def inverse(y):             return y
+    def slope():                return 1.0
+    def log_slope():            return 0.0
+
+@elementwise(jax.nn.relu6, domain=Interval(0, 6), range=Interval(0, 6), local_slope=True)
+class relu6:
+    def inverse(y):             return y
+    def slope():                return 1.0
+    def log_slope():            return 0.0
+
+@elementwise(jax.nn.hard_tanh, domain=Interval(-1, 1), range=Interval(-1, 1), local_slope=True)
+class hard_tanh:
+    def inverse(y):             return y
+    def slope():                return 1.0
+    def log_slope():            return 0.0
+
+@elementwise(jax.nn.hard_sigmoid, domain=Interval(-3, 3), range=Interval(0, 1), local_slope=True)
+class hard_sigmoid:                                    # y = (x + 3) / 6
+    def inverse(y):             return 6 * y - 3
+    def slope():                return 1 / 6
+    def log_slope():            return -math.log(6)
+
+# y = x (x + 3) / 6 below 3, and x beyond; the root is written without a difference
+@elementwise(
+    jax.nn.hard_silu, domain=Interval(-1.5, math.inf), range=Interval(-0.375, math.inf),
+    local_slope=True,
+)
+class hard_silu:
+    def inverse(y):
+        return jnp.where(y < 3, 12 * y / (3 + jnp.sqrt(9 + 24 * jnp.minimum(y, 3))), y)
+    def slope(x):               return jnp.where(x < 3, x / 3 + 0.5, 1.0)
+    def log_slope(x):           return jnp.where(x < 3, jnp.log(x / 3 + 0.5), 0.0)
+    def log_slope_back(y):      return jnp.where(y < 3, jnp.log(0.25 + y * 2 / 3) / 2, 0.0)
+
+@elementwise(jax.nn.sparse_plus, domain=Interval(-1, math.inf), range=NONNEGATIVE, local_slope=True)
+class sparse_plus:                                     # y = (x + 1)^2 / 4 below 1, and x beyond
+    def inverse(y):             return jnp.where(y < 1, 2 * jnp.sqrt(jnp.minimum(y, 1)) - 1, y)
+    def slope(x):               return jnp.where(x < 1, (x + 1) / 2, 1.0)
+    def log_slope(x):           return jnp.where(x < 1, jnp.log1p(x) - math.log(2), 0.0)
+    def log_slope_back(y):      return jnp.where(y < 1, jnp.log(y) / 2, 0.0)
+
+@elementwise(jax.nn.sparse_sigmoid, domain=Interval(-1, 1), range=Interval(0, 1), local_slope=True)
+class sparse_sigmoid:                                  # y = (x + 1) / 2
+    def inverse(y):             return 2 * y - 1
+    def slope():                return 0.5
+    def log_slope():            return -math.log(2)
+
+# ---- not invertible element by element, with values that lie somewhere ------------------------------------------------------
+
+state_range(Interval(0, 1), jax.nn.softmax)
 state_range(NONPOSITIVE, jax.nn.log_softmax)

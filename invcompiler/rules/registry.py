@@ -84,6 +84,7 @@ class InverseRule:
 
     `log_det` (LINEAR) is the log-determinant of `core` trailing axes of the argument, one for each index of the axes before
     them; with `core=None` that of the whole argument. A rule without slope, log_slope and log_det has no log-det at all.
+    `local_slope`: the function has values outside of `domain` as well, and not the slope that is stated.
     For complex arguments, log_slope and log_det are those of the complex derivative, of which the real Jacobian has twice.
     """
 
@@ -101,6 +102,7 @@ class InverseRule:
     numbers: Numbers = Numbers.REAL
     condition: Condition | None = None
     name: str = ""
+    local_slope: bool = False
 
     @property
     def output(self) -> str:
@@ -297,11 +299,13 @@ def elementwise(
     domain: Interval = REAL,
     range: Interval = REAL,
     numbers: Numbers = Numbers.REAL,
+    local_slope: bool = False,
 ) -> Callable[[type], InverseRule]:
     """State how to invert a function element by element, on a domain where it is injective."""
 
     def add(record: type) -> InverseRule:
         stated: dict[str, Any] = {"domain": domain, "range": range, "numbers": numbers}
+        stated["local_slope"] = local_slope
         stated |= {"kind": Kind.ELEMENTWISE, "name": record.__name__, **_parts(record)}
         return _state(BUILT_IN, (fn, *more), argument, **stated)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from invcompiler.rules.conditions import every, static_value
-from invcompiler.rules.emitted import shifted
+from invcompiler.rules.emitted import shifted, shifted_back
 from invcompiler.rules.registry import Numbers, Refusal, linear
 
 # ---- conditions --------------------------------------------------------------------------------------------
@@ -57,6 +57,12 @@ class cumprod:                                         # y_i = y_(i-1) x_i
     def log_det(y, axis):       return jnp.sum(jnp.log(jnp.abs(shifted(y, axis, 1))))
 
 @linear(jnp.cumprod, core=None)
+class cumprod_reversed:                                # y_i = x_i y_(i+1)
+    condition = every(_axis(True), _option("reverse", True))
+    def inverse(y, axis):       return y / shifted_back(y, axis, 1)
+    def log_det(y, axis):       return jnp.sum(jnp.log(jnp.abs(shifted_back(y, axis, 1))))
+
+@linear(jnp.cumprod, core=None)
 class cumprod_of_all:
     condition = every(_axis(False), _option("reverse", False))
     def inverse(y, a):          return (y / shifted(y, 0, 1)).reshape(a.shape)
@@ -67,6 +73,12 @@ class cumprod_of_all:
 class cumlogsumexp:
     condition = every(_axis(True), _option("reverse", False))
     def inverse(y, axis):       return y + jnp.log(-jnp.expm1(shifted(y, axis, -jnp.inf) - y))
+    def log_det(y, operand):    return jnp.sum(operand - y)
+
+@linear(lax.cumlogsumexp, core=None, numbers=Numbers.REAL)
+class cumlogsumexp_reversed:
+    condition = every(_axis(True), _option("reverse", True))
+    def inverse(y, axis):       return y + jnp.log(-jnp.expm1(shifted_back(y, axis, -jnp.inf) - y))
     def log_det(y, operand):    return jnp.sum(operand - y)
 
 # ---- differences -------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from jax import lax
 
 from invcompiler.ir.interval import NEGATIVE, POSITIVE, UNIT, Interval
 from invcompiler.rules.conditions import nonzero, number
+from invcompiler.rules.emitted import log_hazard, ndtri_exp
 from invcompiler.rules.registry import Refusal, elementwise
 
 _OPEN_UNIT_BALL = Interval(-1, 1, lo_open=True, hi_open=True)
@@ -69,14 +70,11 @@ class ndtri:                                           # Phi(y) = p
     def slope(y):               return math.sqrt(2 * math.pi) * jnp.exp(y**2 / 2)
     def log_slope(y):           return y**2 / 2 + math.log(2 * math.pi) / 2
 
-# For y near 0 the upper tail, 1 - e^y, is the probability that has all its digits.
 @elementwise(jax.scipy.special.log_ndtr, range=NEGATIVE)
 class log_ndtr:                                        # y = log Phi(x)
-    def inverse(y):
-        tail = jnp.where(y > -math.log(2), -jnp.expm1(y), jnp.exp(y))
-        return jnp.where(y > -math.log(2), -1, 1) * jax.scipy.special.ndtri(tail)
-    def slope(y, x):            return jnp.exp(-(x**2) / 2 - math.log(2 * math.pi) / 2 - y)
-    def log_slope(y, x):        return -(x**2) / 2 - math.log(2 * math.pi) / 2 - y
+    def inverse(y):             return ndtri_exp(y)
+    def slope(x):               return jnp.exp(log_hazard(x))
+    def log_slope(x):           return log_hazard(x)
 
 # ---- logistic functions ----------------------------------------------------------------------------
 
@@ -148,3 +146,6 @@ class boxcox1p:                                        # boxcox(1 + x, p)
         return jnp.expm1(jnp.where(lmbda == 0, y, jnp.log1p(power * y) / power))
     def slope(x, lmbda):        return (1 + x) ** (lmbda - 1)
     def log_slope(x, lmbda):    return (lmbda - 1) * jnp.log1p(x)
+    def log_slope_back(y, lmbda):
+        power = jnp.where(lmbda == 0, 1, lmbda)
+        return (lmbda - 1) * jnp.where(lmbda == 0, y, jnp.log1p(power * y) / power)

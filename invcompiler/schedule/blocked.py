@@ -35,6 +35,7 @@ from invcompiler.ir.nodes import (
 from invcompiler.ir.walk import leaves
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import Refusal
+from invcompiler.rules.without_inverse import why_not
 from invcompiler.schedule import deductions, summed_products
 from invcompiler.schedule.isolate import Branching
 from invcompiler.schedule.not_iterated import NotIterated
@@ -271,7 +272,8 @@ def _call(
         facts["label"] = f"the unknown appears more than once in {name}, and no rule collects it"
         facts["hint"] = _entangled_hint(None, facts["function"])
         return EntangledError(**facts)
-    facts["label"] = f"no rule to invert {name}"
+    reason = why_not(call.fn if call is not None else getattr(equation.fn, "value", None))
+    facts["label"] = f"no rule to invert {name}" + (f", which {reason}" if reason else "")
     facts["hint"] = (
         "teach the compiler with `inv.inverse_rule`, or state the inverse of a function around it "
         "with `inv.custom_inverse`"

@@ -1,4 +1,4 @@
-"""Calls and branches that choose: `where`, `cond`, `abs`, `sign`, `maximum`, `minimum`."""
+"""Calls and branches that choose: `where`, `cond`, `abs`, `sign`, `copysign`, `maximum`, `minimum`."""
 
 from __future__ import annotations
 
@@ -86,14 +86,25 @@ def chooser_of(solver: Solver, equation: Equation) -> Chooser | None:
         return Chooser(equation, Compared(jnp.less_equal, *trees[:2]), trees[:2])
     if call.fn is jax.nn.relu:
         return Chooser(equation, _is_nonnegative(trees[0]), (trees[0], Const(0.0)))
+    if call.fn is jax.nn.leaky_relu and solver.takes_rules_apart:
+        slope = call.arguments["negative_slope"]
+        scaled = Apply(equation.outs[0], Ref(jnp.multiply, "jnp.multiply", jnp), (slope, trees[0]))
+        return Chooser(equation, _is_nonnegative(trees[0]), (trees[0], scaled))
     if call.fn is jnp.abs:
-        negated = Apply(
-            equation.outs[0], Ref(jnp.negative, "jnp.negative", jnp), (trees[0],), (), equation.span
+        sides = trees[0], _negated(equation, trees[0])
+        return Chooser(equation, _is_nonnegative(trees[0]), sides)
+    if call.fn is jnp.copysign and solver.context.interval(trees[0]).is_nonnegative:
+        return Chooser(
+            equation, _is_nonnegative(trees[1]), (trees[0], _negated(equation, trees[0]))
         )
-        return Chooser(equation, _is_nonnegative(trees[0]), (trees[0], negated))
     if call.fn is jnp.sign:
         return Chooser(equation, _is_nonnegative(trees[0]), (Const(1.0), Const(-1.0)))
     return None
+
+
+def _negated(equation: Equation, tree: Tree) -> Apply:
+    negative = Ref(jnp.negative, "jnp.negative", jnp)
+    return Apply(equation.outs[0], negative, (tree,), (), equation.span)
 
 
 def _is_nonnegative(tree: Tree) -> Compared:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from invcompiler.errors import EntangledError, InvcompilerError
+from invcompiler.errors import BranchError, EntangledError, InvcompilerError
 from invcompiler.ir.build import Builder
 from invcompiler.ir.interval import REAL, Interval, hull_of
 from invcompiler.ir.nodes import (
@@ -32,12 +32,14 @@ from invcompiler.ir.walk import leaves, map_tree
 from invcompiler.rules.registry import InverseRule
 from invcompiler.schedule import mapping
 from invcompiler.schedule.abstract import Abstract, Items, container, join
+from invcompiler.schedule.assured import with_positive
 from invcompiler.schedule.callees import Callee, arguments, callee_of, function_of, library_call
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.facts import Facts, concrete_facts
 from invcompiler.schedule.loop_items import show_items
 from invcompiler.schedule.numeric import Part, Seen
 from invcompiler.schedule.plan import Plan
+from invcompiler.schedule.projected import with_projections
 from invcompiler.schedule.solve import solve
 from invcompiler.schedule.specialise import Bound, Specialiser, holds_functions
 from invcompiler.schedule.spread import applications, spread_arguments
@@ -62,6 +64,7 @@ class FunctionPlan:
     outputs: tuple[Tree, ...]
     plan: Plan
     context: Context
+    positive: tuple[Var, ...] = ()  # known values that must be: else the result is NaN
 
 
 @dataclass(eq=False)
@@ -204,6 +207,7 @@ class Session:
         function, facts = self.show(function, facts, unknown)
         function, facts = spread_arguments(function, facts, unknown)
         function, facts = show_items(function, facts, unknown)
+        function, facts = with_projections(function, facts, unknown)
         outputs = selected(function.body.result, selection)
         context = Context(
             function,
@@ -231,8 +235,16 @@ class Session:
         given = [p.var for p in function.params if p.var not in unknown]
         given += [var for var, _ in function.captures]
         given += [leaf for tree in outputs for leaf in leaves(tree)]
-        plan = self.solve(function.body, dict.fromkeys(given), unknown, context)
-        return FunctionPlan(function, unknown, selection, outputs, plan, context)
+        attempt = lambda: self.solve(function.body, dict.fromkeys(given), unknown, context)
+        positive: tuple[Var, ...] = ()
+        try:
+            plan = attempt()
+        except BranchError:
+            assured = with_positive(context, attempt) if self.within is None else None
+            if assured is None:
+                raise
+            plan, positive = assured
+        return FunctionPlan(function, unknown, selection, outputs, plan, context, positive)
 
     def _containers(self, context: Context) -> dict[Var, Items]:
         """Return what calls of the user's functions return, where their text shows a container."""

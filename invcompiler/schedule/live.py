@@ -66,8 +66,8 @@ def read_by(step: Step) -> tuple[Var, ...]:
     match step:
         case Forward(equation=equation):
             return operands(equation)
-        case ShapeQuery():
-            return ()
+        case ShapeQuery(equation=equation, of=of):
+            return tuple(var for var in operands(equation) if var is not of)
         case Isolate(call=call, output=output, rule=rule, region=region):
             others = (tree for n, tree in call.arguments.items() if n != rule.argument)
             return (output, *(v for tree in others for v in leaves(tree)), *_in_region(region))

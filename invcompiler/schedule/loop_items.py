@@ -114,7 +114,8 @@ class _Showing:
         made = self.defining.get(var)
         if made is None:
             return False
-        return is_shape_query(made) or all(map(self.is_known, operands(made)))
+        read = operands(made)
+        return all(map(self.is_known, read[1:] if is_shape_query(made) else read))
 
     def is_whole(self, count: Tree, array: Tree) -> bool:
         """Whether `count` steps reach every item of an array, as far as is known."""

@@ -17,6 +17,7 @@ import numpy as np
 from invcompiler.errors import ShapeError
 from invcompiler.ir.nodes import Apply, Const, Tree, Var
 from invcompiler.ir.walk import leaves, operands
+from invcompiler.rules.projections import same_number
 from invcompiler.rules.registry import Refusal
 from invcompiler.schedule import affine, matrix_structure
 from invcompiler.schedule.affine import Coefficient, Op
@@ -50,10 +51,19 @@ def collect(solver: Solver) -> LowRank | None:
         call = solver.call(equation)
         if call is None or call.fn not in (jnp.add, jnp.subtract):
             continue
+        if _is_projection(solver, equation):
+            continue
         step = _solved(solver, equation)
         if step is not None:
             return step
     return None
+
+
+def _is_projection(solver: Solver, equation: Apply) -> bool:
+    """Whether an equation was added for numbers only, which it is solved for as it stands."""
+    users = solver.graph.users.get(equation.out, ())
+    calls = (solver.call(user) for user in users if isinstance(user, Apply))
+    return any(call is not None and call.fn is same_number for call in calls)
 
 
 def structured(solver: Solver, equation: Apply) -> LowRank | Refusal | None:

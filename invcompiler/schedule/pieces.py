@@ -37,12 +37,16 @@ _PLAIN = 6  # characters of a number that is written into the text
 
 
 def split(solver: Solver) -> Pieces | Lookup | None:
-    """Return the step that recovers an unknown from a value that comes from it by several ways."""
-    for equation in reversed(solver.graph.equations):
-        if _is_stuck(solver, equation):
-            step = _split(solver, equation)
-            if step is not None:
-                return step
+    """Return the step that recovers an unknown from a value that comes from it by several ways.
+
+    Functions of two pieces that have a rule are taken apart where the rule is not enough.
+    """
+    for solver.takes_rules_apart in (False, True):
+        for equation in reversed(solver.graph.equations):
+            if _is_stuck(solver, equation):
+                step = _split(solver, equation)
+                if step is not None:
+                    return step
     return None
 
 

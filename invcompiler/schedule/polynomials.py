@@ -136,12 +136,30 @@ def _atoms(
     if len(keys) == 1:
         same = {equation.out: X for equation in others}
         yield others[0].out, same
-        if next(iter(keys))[0] is jnp.sqrt:
-            yield others[0].out, {**same, source: Quotient((0, 0, 1))}
+        of_root = _of_root(solver, others[0], source)
+        if of_root is not None:
+            yield others[0].out, {**same, source: of_root}
     elif all(call is not None and call.fn in (jnp.exp, jnp.expm1) for call in calls):
         powers = _powers_of_exp(solver, others, source)
         if powers is not None:
             yield powers
+
+
+def _of_root(solver: Solver, equation: Apply, source: Var) -> Quotient | None:
+    """Return what `source` is in terms of `sqrt(a * source + b)`."""
+    call = solver.call(equation)
+    if call is None or call.fn is not jnp.sqrt:
+        return None
+    (operand,) = call.arguments.values()
+    if operand is source:
+        return Quotient((0, 0, 1))
+    form = affine.form_of(solver, operand) if isinstance(operand, Var) else None
+    if form is None or form.coefficients.keys() != {source}:
+        return None
+    factor = form.coefficients[source]
+    if not number(factor):  # known at run time: it may be zero
+        return None
+    return Quotient((affine.divide(affine.negative(form.offset), factor), 0, 1 / number(factor)))
 
 
 def _not_arithmetic(solver: Solver, equations: list[Equation], source: Var) -> list[Apply]:

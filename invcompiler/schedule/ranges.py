@@ -257,13 +257,19 @@ def _square(bounds):
     return bounds.first().power(2)
 
 
+_BEYOND_ONE = Interval(1, INF, lo_open=True)
+
+
 @_ranges(jnp.power, wraps=True)
 def _power(bounds):
     exponent, base = bounds.number("x2"), bounds["x1"]
     if exponent is not None:
         return base.power(exponent)
-    if UNIT.includes(base) and bounds["x2"].is_positive:
-        return UNIT
+    power = bounds["x2"]
+    if UNIT.includes(base) and (power.is_positive or power.is_negative):
+        return UNIT if power.is_positive else _BEYOND_ONE
+    if _BEYOND_ONE.includes(base) and (power.is_positive or power.is_negative):
+        return _BEYOND_ONE if power.is_positive else UNIT
     if base.is_positive:
         return POSITIVE
     return NONNEGATIVE if base.is_nonnegative else None

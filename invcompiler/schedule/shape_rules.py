@@ -129,6 +129,11 @@ def _same(call):
     return found if isinstance(found, Array) else _elementwise(call)
 
 
+@shape_of(lax.associative_scan)
+def _scanned(call):
+    return call.sight.of(call.tree("elems"))
+
+
 @shape_of(jnp.astype)
 def _astype(call):
     dtype = call.value("dtype")

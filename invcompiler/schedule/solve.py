@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from invcompiler.ir.nodes import Apply, Block, Branch, Equation, Loop, Var
-from invcompiler.ir.walk import operands
+from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules import indexed
 from invcompiler.rules.canonical import Call
 from invcompiler.rules.registry import Refusal
@@ -102,6 +102,7 @@ class Solver:
     given: tuple[Var, ...]
     context: Context
     numeric: bool = False  # iterate where nothing else helps
+    takes_rules_apart: bool = False  # see the pieces of functions that have a rule
     known: set[Var] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
     pieces: dict[Var, list[Piece]] = field(default_factory=dict)
@@ -410,6 +411,6 @@ class Solver:
 
     def shape_query(self, equation: Apply) -> ShapeQuery | None:
         unknown = [var for var in operands(equation) if var not in self.known]
-        if len(unknown) != 1:
+        if len(unknown) != 1 or any(unknown[0] in leaves(tree) for tree in equation.args[1:]):
             return None
         return ShapeQuery(equation, unknown[0], self.context.like(unknown[0], self.known))

@@ -46,7 +46,8 @@ from invcompiler.schedule.regions import (
 )
 
 _SHAPE_ATTRIBUTES = frozenset({"shape", "ndim", "size", "dtype"})
-_SHAPE_FUNCTIONS = (jnp.shape, jnp.ndim, jnp.size, jnp.zeros_like, jnp.ones_like, jnp.empty_like)
+_SHAPE_FUNCTIONS = (jnp.shape, jnp.ndim, jnp.size)
+_SHAPE_FUNCTIONS += (jnp.zeros_like, jnp.ones_like, jnp.empty_like, jnp.full_like)
 _FULL = Slice(Const(None), Const(None), Const(None))
 
 
@@ -161,7 +162,7 @@ def _is(equation: Equation | None, fn: Any) -> bool:
 
 
 def is_shape_query(equation: Equation) -> bool:
-    """Whether the equation reads the shape or dtype of its operand and nothing else."""
+    """Whether the equation reads the shape or dtype of its first operand, and its value not."""
     if not isinstance(equation, Apply) or not isinstance(equation.fn, Ref):
         return False
     if equation.fn.value is getattr:

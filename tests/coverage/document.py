@@ -14,7 +14,7 @@ from jax.scipy import fft, linalg, special, stats
 import invcompiler as inv
 from invcompiler.debugging import adjoint_block
 from invcompiler.ir.interval import Interval
-from invcompiler.rules import indexed
+from invcompiler.rules import indexed, without_inverse
 from invcompiler.rules.registry import BUILT_IN, Kind
 from tests.coverage.registry import PEERS, TRANSFORMS, WITHOUT
 
@@ -38,6 +38,17 @@ several times, and calls of other functions need no rule.
 | --- | --- | --- | --- |
 """
 
+WITHOUT_RULE = """
+## Functions of each element without a rule
+
+Each function of one array, or of an array and numbers, that `jnp`, `jax.nn`, `jax.scipy.special`, `jax.scipy.stats` and `lax` have, acts
+element by element and has no rule. Some are inverted where they are part of something that is: `x % 1` on the unit interval, `maximum(x, 0.1 * x)`,
+`x ^ (x >> 1)`. What has no inverse in closed form is inverted with `numeric=True` where it is seen to be monotone.
+
+| it | functions |
+| --- | --- |
+"""
+
 TABLE = """
 ## Transforms that other libraries ship
 
@@ -56,6 +67,8 @@ def text(verdicts):
         HEAD
         + RULES
         + "".join(_rules())
+        + WITHOUT_RULE
+        + "".join(_without_rule())
         + TABLE
         + "".join(_transforms(verdicts))
         + _summary(verdicts)
@@ -74,6 +87,15 @@ def _rules():
     for name in sorted(rows):
         for line in dict.fromkeys(map(_rule, rows[name])):
             yield f"| `{name}` | {line} |\n"
+
+
+def _without_rule():
+    found = defaultdict(set)
+    short = {"jax.numpy": "jnp", "jax.lax": "lax"}
+    for module, name, reason in without_inverse.reasons():
+        found[reason].add(f"{short.get(module.__name__, module.__name__)}.{name}")
+    for reason in sorted(found):
+        yield f"| {reason} | {', '.join(f'`{name}`' for name in sorted(found[reason]))} |\n"
 
 
 def _rule(rule):
@@ -104,8 +126,9 @@ MODULES = [
     (lax, "lax"),
 ]  # fmt: skip
 MODULES += [
-    (getattr(stats, name), f"jax.scipy.stats.{name}")
-    for name in ("norm", "logistic", "cauchy", "laplace", "expon", "uniform")
+    (module, f"jax.scipy.stats.{name}")
+    for name, module in sorted(vars(stats).items())
+    if inspect.ismodule(module)
 ]
 
 

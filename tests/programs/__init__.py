@@ -28,6 +28,7 @@ THEMES = [
     "overwriting",
     "partial_knowledge",
     "pieces",
+    "recurrences",
     "simplices",
     "splines",
     "structural",

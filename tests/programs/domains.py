@@ -139,3 +139,38 @@ def shift_that_wraps_around(x, a):
 @program(2 * math.pi * unit(4), real(4), domain=inv.Interval(0, 2 * math.pi, hi_open=True))
 def reflected_angle(x, a):
     return jnp.mod(a - x, 2 * jnp.pi)
+
+
+@program(POSITIVE, 1.5, 2.0, domain="positive")
+def weibull_cdf_with_a_scale(x, shape, scale):
+    return -jnp.expm1(-((x / scale) ** shape))
+
+
+@program(unit(4), 2.0, 3.0, domain="unit")
+def kumaraswamy_cdf(x, a, b):
+    return 1 - (1 - x**a) ** b
+
+
+@program(2 + POSITIVE, jnp.asarray([1.0, 2.0, 0.5]), 3.0, domain=inv.Interval(2, math.inf))
+def pareto_cdf(x, least, shape):
+    return 1 - (least / x) ** shape
+
+
+@program(POSITIVE, 0.4, 0.3, domain="positive")
+def generalised_pareto_cdf(x, scale, shape):
+    return 1 - (1 + shape * x / scale) ** (-1 / shape)
+
+
+@program(POSITIVE, domain="positive")
+def root_of_a_sum_and_its_operand(x):
+    return x + jnp.sqrt(x + 1)
+
+
+@program(0.5 * POSITIVE, domain=inv.Interval(0, 2))
+def operand_and_root_of_what_is_left(x):
+    return x + 0.5 * jnp.sqrt(4 - x)
+
+
+@program(POSITIVE, domain="positive")
+def operand_over_root_of_a_sum(x):
+    return (x + 3) / jnp.sqrt(2 * x + 4)

@@ -446,3 +446,20 @@ def plus_its_mean_over_the_middle(x, scale):
 @program(real(2, 3, 2), jnp.exp(real(2, 1, 2, seed=2)))
 def plus_a_vector_of_few_examples(x, scale):
     return x + scale * x.sum(-1, keepdims=True)
+
+
+@program(real(4), real(4, seed=1), 0.3 * real(4, seed=2), 0.1)
+def planar_of_lines(x, w, u, b):
+    return x + u * jax.nn.leaky_relu(w @ x + b, 0.2)
+
+
+@program(real(3, 4), real(4, seed=1), 0.3 * real(4, seed=2))
+def planar_of_each_row(x, w, u):
+    t = x @ w
+    return x - 0.5 * jnp.where(t > 0, t, 0.1 * t)[..., None] * u
+
+
+@program(real(4), 0.3 * real(4, seed=2))
+def planar_from_a_constant_on(x, u):
+    w = jnp.array([0.4, -0.2, 0.3, 0.1])
+    return x + u * jnp.maximum(w @ x - 1, 0.3 * (w @ x - 1))

@@ -117,3 +117,8 @@ def laplace_quantile(p):
 def coupled_pieces(pair):
     a, b = pair
     return a, jnp.where(b > 0, b * jnp.exp(jnp.tanh(a)), b)
+
+
+@program(X)
+def symmetric_logarithm_by_copysign(x):
+    return jnp.copysign(jnp.log1p(jnp.abs(x)), x)

@@ -96,14 +96,14 @@ def sigmoid_derivative(x):
     return p * (1 - p)  #~ an unknown on both sides
 
 
-@refused(Dropped)
+@refused(Inversion)
 def relu(x):
-    return jax.nn.relu(x)  #~ many inputs of
+    return jax.nn.relu(x)  #~ several arguments give one value
 
 
-@refused(Dropped)
+@refused(Inversion)
 def relu6(x):
-    return jax.nn.relu6(x)  #~ many inputs of
+    return jax.nn.relu6(x)  #~ several arguments give one value
 
 
 @refused(Inversion)
@@ -265,3 +265,13 @@ def halves_combined_with_each_other(x):
 @refused(Dropped)
 def shift_that_wraps_around_without_a_domain(x):
     return (x + 0.3) % 1.0  #~ one value to all that differ by 1
+
+
+@refused(Inversion)
+def cdf_outside_of_its_support(x):
+    return jax.scipy.stats.expon.cdf(x, scale=2.0)  #~ several arguments give one value
+
+
+@refused(Inversion, domain="positive")
+def cdf_of_a_bounded_support(x):
+    return jax.scipy.stats.uniform.cdf(x)  #~ several arguments give one value

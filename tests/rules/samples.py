@@ -121,11 +121,10 @@ _OTHERS: dict[Any, list[dict[str, Any]]] = {
     jnp.divide: [{"x1": 1.7, "x2": -0.3}],
     jnp.logaddexp: [{"x1": 0.4, "x2": -0.3}],
     jnp.logaddexp2: [{"x1": 0.4, "x2": -0.3}],
+    jnp.copysign: [{"x2": -1.0}, {"x2": 0.0}],
     jnp.ldexp: [{"x2": 3}, {"x2": -2}],
     jnp.hypot: [{"x1": 1.5, "x2": 0.5}],
     jnp.arctan2: [{"x1": 1.5, "x2": 0.5}, {"x1": -1.5, "x2": -0.5}],
-    jnp.power: [{"x2": n} for n in (2, 1, -1, 3, 5, -3, 4, -2, 0.5, 2.5, -1.5, 7.0)]
-    + [{"x1": 2.0}, {"x1": 0.3}],
     jax.nn.leaky_relu: [{"negative_slope": 0.01}, {"negative_slope": 2.0}],
     jax.nn.elu: [{"alpha": 1.0}, {"alpha": 0.7}],
     jax.nn.celu: [{"alpha": 1.0}, {"alpha": 0.7}],
@@ -137,12 +136,46 @@ _OTHERS: dict[Any, list[dict[str, Any]]] = {
     special.log_ndtr: [{"series_order": 3}],
     jnp.interp: [{"xp": _KNOTS, "fp": _VALUES, "left": None, "right": None, "period": None}],
 }
-for _name in ("norm", "logistic", "cauchy", "laplace", "expon", "uniform"):
+_OTHERS |= dict.fromkeys(
+    (jnp.power, jnp.float_power),
+    [{"x2": n} for n in (2, 1, -1, 3, 5, -3, 4, -2, 0.5, 2.5, -1.5, 7.0)]
+    + [{"x1": 2.0}, {"x1": 0.3}],
+)
+_LOCATED = [{"loc": 0.3, "scale": 1.7}, {"loc": 0, "scale": 0.6}, {"loc": 0, "scale": 1}]
+_STATS: dict[str, list[dict[str, Any]]] = {
+    "pareto": [{"b": 2.5}],
+    "truncnorm": [{"a": -2.0, "b": 2.5}, {"a": 0.3, "b": 4.0}],
+}
+_LOCATED_NAMES = (
+    "norm",
+    "logistic",
+    "cauchy",
+    "laplace",
+    "expon",
+    "uniform",
+    "gumbel_l",
+    "gumbel_r",
+)
+for _name in (*_LOCATED_NAMES, *_STATS):
     _module = getattr(jax.scipy.stats, _name)
-    for _function in ("cdf", "sf", "ppf", "isf", "logcdf", "logsf"):
+    for _function in ("cdf", "sf", "ppf", "isf", "logcdf", "logsf", "pdf", "logpdf"):
         if hasattr(_module, _function):
-            _located = [{"loc": 0.3, "scale": 1.7}, {"loc": 0, "scale": 0.6}]
-            _OTHERS[getattr(_module, _function)] = _located
+            _shapes = _STATS.get(_name, [{}])
+            _OTHERS[getattr(_module, _function)] = [s | at for s in _shapes for at in _LOCATED]
+
+
+def _support(name: str, known: dict[str, Any]) -> registry.Interval | None:
+    """Return where a distribution lives whose support moves with known values, or has most of its mass."""
+    loc, scale = known.get("loc", 0), known.get("scale", 1)
+    if name.startswith(("expon", "pareto")) and name.endswith("_moved"):
+        return registry.Interval(loc + scale * name.startswith("pareto"), np.inf)
+    if name == "uniform_cdf_moved":
+        return registry.Interval(loc, loc + scale)
+    if name.startswith("truncnorm"):
+        return registry.Interval(loc + scale * known["a"], loc + scale * known["b"])
+    if name.startswith("gumbel") and not name.endswith("ppf"):
+        return registry.Interval(loc - 1.5 * scale, loc + 1.5 * scale)
+    return None
 
 
 def elementwise_samples() -> list[Sample]:
@@ -155,7 +188,7 @@ def elementwise_samples() -> list[Sample]:
             continue
         for others in _OTHERS.get(rule.fn, [{}]):
             known = {name: value for name, value in others.items() if name != rule.argument}
-            sample = _elementwise(rule, points(rule.domain), known)
+            sample = _elementwise(rule, points(_support(rule.name, known) or rule.domain), known)
             if sample is not None and rule.refusal(*call_and_facts(sample)) is None:
                 found.append(sample)
     return found
@@ -420,6 +453,8 @@ def _sequences():
         yield "cumprod", A243, known, lambda x, a=axis: jnp.cumprod(x, a)
     back = {"axis": 1, "reverse": True}
     yield "cumsum_reversed", A243, back, lambda x: lax.cumsum(x, 1, reverse=True)
+    yield "cumprod_reversed", A243, back, lambda x: lax.cumprod(x, 1, reverse=True)
+    yield "cumlogsumexp_reversed", A243, back, lambda x: lax.cumlogsumexp(x, 1, reverse=True)
     yield "cumsum_of_all", A23, {"reverse": False}, lambda x: jnp.cumsum(x).reshape(-1)
     yield "cumprod_of_all", A23, {"reverse": False}, lambda x: jnp.cumprod(x)
     on = {"axis": 1, "reverse": False}

@@ -166,6 +166,10 @@ def _power(x1, x2, /):
     return _of_two(x1, x2)
 
 
+enter(jnp.float_power, jnp.float_power, _power)
+name_arguments(jnp.float_power, "x1", "x2")
+
+
 def _weighted_log(x, y):
     return _of_two(x, y)
 

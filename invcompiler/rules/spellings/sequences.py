@@ -9,7 +9,16 @@ import numpy as np
 from jax import lax
 
 from invcompiler.ir.nodes import Const
-from invcompiler.rules.canonical import NONE, is_given, method, name_arguments, named, same, spelled
+from invcompiler.rules.canonical import (
+    NONE,
+    declare,
+    is_given,
+    method,
+    name_arguments,
+    named,
+    same,
+    spelled,
+)
 
 
 def _cumulative(a, axis=NONE, dtype=NONE, out=NONE, *, reverse=Const(False)):
@@ -44,3 +53,5 @@ def _diff(a, n=Const(1), axis=Const(-1), prepend=NONE, append=NONE):
 
 
 same(_diff, jnp.diff)
+
+declare(lax.associative_scan)
