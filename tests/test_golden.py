@@ -153,7 +153,6 @@ def twist(z, scale, phase):
     return scale * jnp.exp(1j * phase) * z
 
 
-@pytest.mark.xfail(strict=True, reason="the text without shapes has the log-det of real numbers")
 def test_complex_numbers(reads_well):
     reads_well(twist, X + 2j * X**2, VECTOR, 0.3)
 

@@ -22,6 +22,7 @@ from invcompiler.passes.shape_answers import answer, dtype_ref
 from invcompiler.passes.templates import instantiate
 from invcompiler.rules.registry import Kind, parameters
 from invcompiler.schedule import bands
+from invcompiler.schedule.complex_values import is_complex
 from invcompiler.schedule.plan import Counted, Isolate
 from invcompiler.schedule.regions import Band, Except, Masked, Region
 
@@ -203,7 +204,9 @@ def _doubled(emitter: Emitter, step: Isolate, value: Tree) -> Tree:
     dtype = emitter.facts.dtype(step.solved)
     if dtype is None:
         dtype = emitter.facts.dtype(step.equation.out)
-    if dtype is None or not np.issubdtype(dtype, np.complexfloating):
+    known = dtype is not None and np.issubdtype(dtype, np.complexfloating)
+    shown = dtype is None and is_complex(step.equation.out, emitter.context.defining)
+    if not (known or shown) or _literal(value) == 0:
         return value
     return call(emitter.builder, operator.mul, Const(2), value)
 
