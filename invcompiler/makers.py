@@ -18,9 +18,8 @@ from invcompiler.errors import (
     InformationDroppedError,
     InvcompilerError,
     ShapeError,
-    UnsupportedSyntaxError,
 )
-from invcompiler.frontend import is_jitted, mapped, read_later
+from invcompiler.frontend import is_jitted
 from invcompiler.generated import Program, place_of, program_of
 from invcompiler.ir.build import literal
 from invcompiler.ir.interval import Interval, parse_domain
@@ -38,13 +37,12 @@ from invcompiler.ir.nodes import (
 from invcompiler.passes.invert import Product
 from invcompiler.passes.normalise_structures import waits_for_structure
 from invcompiler.passes.recognise import recognise
-from invcompiler.pipeline import Compilation, compile_inverse, read_normal
+from invcompiler.pipeline import Compilation, compile_inverse, read_now_or_later
 from invcompiler.probed_shapes import probed
 from invcompiler.schedule.callees import unwrapped
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.schedule.open_questions import is_open
 from invcompiler.shapes_of_inputs import candidates, described, matches
-from invcompiler.wrapped import with_signature
 
 # What a function of the user's may raise when it is tried on shapes that are not its own.
 REFUTATIONS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
@@ -117,7 +115,7 @@ class InverseMaker:
 
     def __post_init__(self) -> None:
         request = self.request
-        self.function = self._read_function(request.f)
+        self.function = read_now_or_later(request.f)
         positional = [
             p
             for p in self.function.params
@@ -133,16 +131,6 @@ class InverseMaker:
         self._defaults = self._captured_defaults()
         self._depends: dict[Any, tuple[Capture, Any]] = {}
         self._rest_on((self.function,))
-
-    def _read_function(self, f: Any) -> Function:
-        """Read the function; where its text alone says too little, for each call."""
-        try:
-            return with_signature(read_normal(f), f)
-        except UnsupportedSyntaxError:
-            f = unwrapped(f)
-            if mapped(f) is not None:
-                raise
-            return read_later(f)
 
     def _numbers(self, count: int) -> tuple[int, ...]:
         argnums = self.request.argnums

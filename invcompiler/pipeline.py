@@ -18,8 +18,9 @@ from invcompiler.errors import (
     InvcompilerError,
     NoRuleError,
     SourceUnavailableError,
+    UnsupportedSyntaxError,
 )
-from invcompiler.frontend import calling_stated, calling_unread, read
+from invcompiler.frontend import calling_stated, calling_unread, mapped, read, read_later
 from invcompiler.ir.interval import Interval
 from invcompiler.ir.nodes import Capture, Closure, Function, Var
 from invcompiler.passes.batch_axes import check_batch_axes
@@ -44,6 +45,7 @@ from invcompiler.schedule.look import read_again
 from invcompiler.schedule.numeric import is_proven
 from invcompiler.schedule.open_questions import is_open
 from invcompiler.schedule.plan import Numeric
+from invcompiler.wrapped import with_signature
 
 Made = TypeVar("Made")
 Show = Callable[[Function, Facts, tuple[Var, ...]], tuple[Function, Facts]]
@@ -89,6 +91,17 @@ def read_normal(target: Any) -> Function:
     if program is not None:
         return normalise(program())
     return normalise(calling_stated(target, read) or calling(target) or _read(target))
+
+
+def read_now_or_later(f: Any) -> Function:
+    """Read a function; where its text alone says too little, for each call."""
+    try:
+        return with_signature(read_normal(f), f)
+    except UnsupportedSyntaxError:
+        f = unwrapped(f)
+        if mapped(f) is not None:
+            raise
+        return read_later(f)
 
 
 def _read(target: Any) -> Function:

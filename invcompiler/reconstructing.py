@@ -22,9 +22,8 @@ from invcompiler.generated import Program, is_traced, place_of, program_of
 from invcompiler.ir.nodes import Capture, Function
 from invcompiler.passes.avals import abstract
 from invcompiler.passes.decisions import Decisions
-from invcompiler.pipeline import read_normal
+from invcompiler.pipeline import read_now_or_later
 from invcompiler.reversal import Compiled, Reversal, choices, compile_for, compile_generic
-from invcompiler.wrapped import with_signature
 
 
 class ReconstructingMaker(Maker):
@@ -35,7 +34,7 @@ class ReconstructingMaker(Maker):
 
     def __init__(self, f: Any, argnums: Argnums = 0, **options: Any):
         super().__init__(f, argnums, **options)
-        self.function: Function = with_signature(read_normal(f), f)
+        self.function: Function = read_now_or_later(f)
         self.differentiated: dict[Program, tuple[Capture, ...]] = {}
         self.met: tuple[tuple, dict[str, Any]] | None = None  # what the last program was made for
 

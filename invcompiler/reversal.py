@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from invcompiler.errors import InversionError
+from invcompiler.errors import InvcompilerError, InversionError
 from invcompiler.ir.evaluate import bind_arguments
 from invcompiler.ir.nodes import Capture, Equation, Function, Loop, Var
 from invcompiler.passes.adjoint_pairs import Pairs
@@ -20,6 +20,7 @@ from invcompiler.passes.emission import Emission
 from invcompiler.passes.hoist_callees import hoist_callees, holds_arrays
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.lift_items import lift_items
+from invcompiler.passes.normalise import normalise
 from invcompiler.passes.recognise import recognise
 from invcompiler.passes.reconstruct_calls import Gone, Retracer
 from invcompiler.passes.residuals import described
@@ -28,6 +29,7 @@ from invcompiler.pipeline import Reader, finished, session_of, shown
 from invcompiler.schedule.facts import Facts, concrete_facts, symbolic_facts
 from invcompiler.schedule.functions import FunctionPlan, Session
 from invcompiler.schedule.keeping import is_trusted, solve_keeping
+from invcompiler.schedule.look import read_again
 from invcompiler.schedule.plan import CallInverse, InvertLoop, Plan
 
 
@@ -88,6 +90,7 @@ def compile_for(
     Cotangents are those of all of them, in order, then those of what is captured. Raises an InvcompilerError that says why the
     parameters cannot be recovered, and whatever the function raises for such arguments.
     """
+    function = _read_for(function, asked, args, kwargs)
     reader = Reader({id(function.source): function})
     of = subject(hoist_callees(function, reader), args, kwargs)
     made = recognise(of.function, unknown=_vars(of, asked))
@@ -97,6 +100,23 @@ def compile_for(
     by_name = {param.var.name: param.var for param in plan.function.params}
     given = [*of.params[: len(args)], *(by_name[name] for name in kwargs)]
     return work.compiled(plan, abstract_run(plan.function, [(args, kwargs)]), given)
+
+
+def _read_for(function: Function, asked: Reversal, args: tuple, kwargs: dict[str, Any]) -> Function:
+    """Return a function whose text says too little by itself as it reads for these arguments, its loops unrolled if need be."""
+    if function.source is not None or function.again is None:
+        return function
+    facts = concrete_facts(function, bind_arguments(function, args, kwargs))
+    unknown = tuple(function.params[number].var for number in asked.unknown)
+    for unrolls in (False, True):
+        try:
+            read = read_again(function, facts, unknown, unrolls)
+        except InvcompilerError:
+            if unrolls:
+                raise
+        else:
+            return function if read is None else normalise(read)
+    return function
 
 
 def compile_generic(function: Function, asked: Reversal) -> Compiled:

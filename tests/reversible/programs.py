@@ -584,6 +584,15 @@ def deep_conditioner(weights, x):
     return jnp.concatenate([a, b * jnp.exp(h)], axis=-1)
 
 
+@program(HALVES, {"a": X[:, :2], "b": X[:, 2:]}, argnums=1)
+def items_set_in_a_loop(params, state):
+    for layer in params:
+        state = dict(state)
+        state["a"] = state["a"] + net(layer, state["b"])
+        state["b"] = state["b"] + jnp.sin(state["a"])
+    return state
+
+
 @program([X, 2 * X], keeps=True)
 def sines_of_a_list(items):
     return [item + jnp.sin(2 * item) for item in items]
