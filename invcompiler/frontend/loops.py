@@ -23,7 +23,7 @@ from invcompiler.frontend.lowering import (
     statement,
 )
 from invcompiler.frontend.names import bound_names, children
-from invcompiler.frontend.statements import Jump, bind_target, run, unroll
+from invcompiler.frontend.statements import Jump, bind_target, returns, run, unroll
 from invcompiler.frontend.structure import (
     contains,
     is_mutable,
@@ -58,7 +58,7 @@ def for_(lowering: Lowering, node: ast.For) -> None:
 
 
 def may_be_left(lowering: Lowering, node: ast.For) -> bool:
-    return not lowering.unit.survey(node).kinds.isdisjoint({ast.Break, ast.Return})
+    return ast.Break in lowering.unit.survey(node).kinds or returns(lowering, node)
 
 
 def refuse_break(lowering: Lowering, node: ast.For) -> None:

@@ -74,7 +74,7 @@ def run(
                 return decide(lowering, node, _after(statements, at, rest))
             case ast.With() if is_transparent_context(lowering, node):
                 return run(lowering, node.body, 0, _after(statements, at, rest))
-            case ast.For() if ast.Return in lowering.unit.survey(node).kinds:
+            case ast.For() if returns(lowering, node):
                 return loop_with_return(lowering, node, _after(statements, at, rest))
         at = follow_region(lowering, statements, at - 1)
     return None if rest is None else rest(lowering)
@@ -170,19 +170,25 @@ def value_of(lowering: Lowering, node: ast.expr, name: str | None) -> Tree:
 # ---- decisions ----------------------------------------------------------------------------------
 
 
-_JUMPS = frozenset({ast.Return, ast.Break, ast.Continue, ast.Raise})
+_JUMPING = (ast.Return, ast.Break, ast.Continue, ast.Raise)
+_JUMPS = frozenset(_JUMPING)
 
 
 def has_jump(lowering: Lowering, node: ast.stmt) -> bool:
     return not _JUMPS.isdisjoint(lowering.unit.survey(node).kinds) and jumps(node)
 
 
-def jumps(node: ast.stmt) -> bool:
-    """Whether `node` may leave the statements around it."""
+def returns(lowering: Lowering, node: ast.stmt) -> bool:
+    """Whether `node` may leave the function: what is returned by functions that it defines does not."""
+    return ast.Return in lowering.unit.survey(node).kinds and jumps(node, (ast.Return,))
+
+
+def jumps(node: ast.stmt, ways: tuple = _JUMPING) -> bool:
+    """Whether `node` may leave the statements around it, by one of these `ways`."""
     pending: list[ast.AST] = [node]
     while pending:
         part = pending.pop()
-        if isinstance(part, ast.Return | ast.Break | ast.Continue | ast.Raise):
+        if isinstance(part, ways):
             return True
         if isinstance(part, ast.stmt) and not isinstance(part, ast.FunctionDef | ast.ClassDef):
             pending.extend(child for child in ast.iter_child_nodes(part))

@@ -32,7 +32,7 @@ class Side:
 
 def step(walk: Walk, branch: Branch) -> Pullback:
     active = tuple(i for i, out in enumerate(branch.outs) if walk.active(out))
-    outer = _outer(walk, branch)
+    outer = outer_vars(walk, branch)
     bars = tuple(_bar(walk.forward, branch.outs[i]) for i in active)
     sides = [_side(walk, block, active, bars, outer, branch.kind) for block in branch.blocks]
     slots = _slots(walk.forward, sides)
@@ -40,7 +40,7 @@ def step(walk: Walk, branch: Branch) -> Pullback:
     return lambda cots: _pull(cots, branch, sides, slots, active, bars, outer)
 
 
-def _outer(walk: Walk, branch: Branch) -> tuple[Var, ...]:
+def outer_vars(walk: Walk, branch: Branch) -> tuple[Var, ...]:
     """Return the vars outside the branch that get a cotangent from it."""
     read = dict.fromkeys(var for block in branch.blocks for var in free_vars(block))
 
@@ -173,4 +173,4 @@ def _pull(
         cots.give(var, out)
 
 
-__all__ = ["step"]
+__all__ = ["outer_vars", "step"]

@@ -33,10 +33,17 @@ from invcompiler.passes.reconstruct_exact import ON_GRID, added_by, rounded, upd
 from invcompiler.rules.reversible_helpers import drift
 from invcompiler.schedule.functions import FunctionPlan
 from invcompiler.schedule.loops import forward_closure
-from invcompiler.schedule.plan import CallInverse, InvertLoop, Isolate, Plan, Step
+from invcompiler.schedule.plan import (
+    CallInverse,
+    InvertBranch,
+    InvertLoop,
+    Isolate,
+    Plan,
+    Step,
+)
 from invcompiler.schedule.sides import sides
 
-Fused = CallInverse | InvertLoop
+Fused = CallInverse | InvertLoop | InvertBranch
 
 
 class Apart(Exception):

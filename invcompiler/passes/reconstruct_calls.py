@@ -29,7 +29,7 @@ from invcompiler.ir.nodes import (
     Var,
 )
 from invcompiler.ir.walk import free_vars, leaves, map_block
-from invcompiler.passes import reconstruct_loops
+from invcompiler.passes import reconstruct_branches, reconstruct_loops
 from invcompiler.passes.activity import useful, varying
 from invcompiler.passes.adjoint import Pullback
 from invcompiler.passes.adjoint_pairs import Pairs, positional, reads_same, runs_of
@@ -55,7 +55,7 @@ from invcompiler.passes.residuals import described
 from invcompiler.passes.simplify import simplify
 from invcompiler.schedule.context import Context
 from invcompiler.schedule.functions import FunctionPlan
-from invcompiler.schedule.plan import CallInverse, InvertLoop, Plan
+from invcompiler.schedule.plan import CallInverse, InvertBranch, InvertLoop, Plan
 from invcompiler.schedule.taint import tainted
 
 
@@ -134,6 +134,8 @@ class Retracer:
         """Return the pullback of what is undone and gone back through in one go; None if it cannot be."""
         if isinstance(step, InvertLoop):
             return reconstruct_loops.fuse(self, trace, step)
+        if isinstance(step, InvertBranch):
+            return reconstruct_branches.fuse(self, trace, step)
         return self._fuse_call(trace, step)
 
     def went_through(
@@ -242,7 +244,9 @@ class Retracer:
         rows = None
         if step.entered.mapping is not None:
             rows = rows_of(step)
-            is_layer = not any(isinstance(inner, Fused) for inner in plan.plan.steps)
+            is_layer = not any(
+                isinstance(inner, CallInverse | InvertLoop) for inner in plan.plan.steps
+            )
             if rows is None or (is_layer and not plan.plan.kept):
                 return None  # one layer: undone, its products are those of all examples at once
         function = plan.function

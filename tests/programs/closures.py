@@ -132,3 +132,15 @@ ORDER = jnp.array([2, 0, 1])
 def order_of_indices_from_the_end(x):
     order = lax.convert_element_type(jnp.where(ORDER < 0, ORDER + 3, ORDER), jnp.int32)
     return x[order]
+
+
+@program([0.1, -0.2], real(2), True, argnums=1)
+def function_defined_at_each_step(rates, x, up):
+    for rate in rates:
+
+        def grown(x):
+            factor = jnp.exp(rate)
+            return jnp.sinh(x) * factor
+
+        x = lax.cond(up, grown, lambda x: x - rate, x)
+    return x

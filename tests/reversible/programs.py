@@ -713,6 +713,83 @@ def record_in_a_python_loop(weights, state):
     return state
 
 
+# ---- branches in layers -----------------------------------------------------------------------------
+
+
+def halves_in_turn(params, x, i):
+    a, b = jnp.split(x, 2, axis=-1)
+
+    def first(a, b):
+        s, t = jnp.split(net(params, a), 2, axis=-1)
+        return jnp.concatenate([a, b * jnp.exp(s) + t], axis=-1)
+
+    def second(a, b):
+        s, t = jnp.split(net(params, b), 2, axis=-1)
+        return jnp.concatenate([a * jnp.exp(s) + t, b], axis=-1)
+
+    return lax.cond(i % 2 == 0, first, second, a, b)
+
+
+@program(STACKED, X, argnums=1)
+def fori_of_branches(params, x):
+    layer = lambda i, x: halves_in_turn(jax.tree.map(lambda w: w[i], params), x, i)
+    return lax.fori_loop(0, 3, layer, x)
+
+
+@program(STACKED, X, np.arange(3), normal(19, 4), argnums=1)
+def scan_of_branches(params, x, turns, scale):
+    def layer(x, item):
+        p, i = item
+        x = halves_in_turn(p, x, i)
+        return lax.cond(i > 1, lambda x: x * jnp.exp(scale) + scale, lambda x: x - scale, x), None
+
+    return lax.scan(layer, x, (params, turns))[0]
+
+
+@program(STACKED, X, np.arange(3), normal(19, 4), argnums=1)
+def switch_in_a_scan(params, x, turns, scale):
+    def layer(x, item):
+        p, i = item
+        a, b = jnp.split(x, 2, axis=-1)
+        sides = [
+            lambda a, b: (a, b + net(p, a)[..., :2]),
+            lambda a, b: (a * jnp.exp(net(p, b)[..., 2:]), b),
+            lambda a, b: (jnp.sinh(a), b * jnp.exp(scale[:2])),
+        ]
+        return jnp.concatenate(lax.switch(i, sides, a, b), axis=-1), None
+
+    return lax.scan(layer, x, (params, turns))[0]
+
+
+@program(LAYERS, X, [0, 1, 1], argnums=1)
+def python_branches(params, x, turns):
+    for layer, turn in zip(params, turns):
+        a, b = jnp.split(x, 2, axis=-1)
+        s, t = jnp.split(net(layer, a), 2, axis=-1)
+        if turn:
+            b = b * jnp.exp(s) + t
+            x = jnp.concatenate([b, a], axis=-1)
+        else:
+            x = jnp.concatenate([a, b + t], axis=-1)
+    return x
+
+
+@program(LAYERS, X, np.array([True, False, True]), argnums=1)
+def mapped_branches(params, xs, flags):
+    def flow(x, flag):
+        for layer in params:
+            a, b = jnp.split(x, 2)
+
+            def scaled(a, b):
+                s, t = jnp.split(net(layer, a), 2)
+                return jnp.concatenate([b * jnp.exp(s) + t, a])
+
+            x = lax.cond(flag, scaled, lambda a, b: jnp.concatenate([b + a, a]), a, b)
+        return x
+
+    return jax.vmap(flow)(xs, flags)
+
+
 # ---- what `jax.vmap` runs ---------------------------------------------------------------------------
 
 

@@ -167,3 +167,27 @@ def test_every_eighth_state(depth):
     none = temp_bytes(inv.reversible(scanned, 1), params, x)
     state = BATCH * WIDTH * 4
     assert kept - none <= 3 * (depth // 8) * state
+
+
+def in_turn(params, x):
+    def layer(i, x):
+        p = jax.tree.map(lambda w: w[i], params)
+        a, b = jnp.split(x, 2, axis=-1)
+
+        def even(a, b):
+            return jnp.concatenate([a, b * jnp.exp(net(p, a)[..., : WIDTH // 2])], axis=-1)
+
+        def odd(a, b):
+            return jnp.concatenate([a * jnp.exp(net(p, b)[..., : WIDTH // 2]), b], axis=-1)
+
+        return jax.lax.cond(i % 2 == 0, even, odd, a, b)
+
+    return jax.lax.fori_loop(0, params["w1"].shape[0], layer, x)
+
+
+def test_the_network_of_a_branch_is_evaluated_once():
+    flow = inv.reversible(in_turn, argnums=1)
+    jax.eval_shape(jax.grad(lambda *args: jnp.sum(flow(*args))), *arguments(4))
+    back = flow.source.split("def in_turn_bwd")[1].split("\ndef ")[0]
+    assert back.count("net_fwd(") == back.count("net_bwd(") == 2
+    assert "net(" not in back
