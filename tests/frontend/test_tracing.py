@@ -21,11 +21,16 @@ from tests.programs.registry import PROGRAMS
 # Programs that compute something of which the table of primitives knows nothing.
 UNKNOWN_PRIMITIVES = {
     "conditioners.pure_callback": "a callback",
-    "linear.orthogonal": "`qr`, of several results",
     "linear.unit_lower_triangular": "an update at places along two axes",
+    "matrices.correlation_factor_as_a_vector": "an update at places along two axes",
+    "matrices.correlations_as_a_vector": "an update at places along two axes",
+    "matrices.covariance_by_einsum": "an update at places along two axes",
     "matrices.covariance_of_an_upper_triangle": "an update at places along two axes",
     "matrices.filled_diagonal": "an update at places along two axes",
+    "matrices.inverse_of_a_triangle": "an update at places along two axes",
+    "matrices.scaled_unit_triangle": "an update at places along two axes",
     "matrices.solve_with_an_unknown_triangle": "an update at places along two axes",
+    "matrices.triangle_as_a_vector": "an update at places along two axes",
 }
 
 TEXT = """
