@@ -29,6 +29,7 @@ from invcompiler.passes.degrees import check_degrees
 from invcompiler.passes.drop_assumptions import drop_assumptions
 from invcompiler.passes.invert import Inverter, Product
 from invcompiler.passes.normalise import normalise
+from invcompiler.passes.normalise_differences import show_differences
 from invcompiler.passes.normalise_joined import show_joined
 from invcompiler.passes.normalise_products import show_products
 from invcompiler.passes.normalise_structures import show_structures, waits_for_structure
@@ -214,6 +215,7 @@ def _is_iterated(
 def shown(function: Function, facts: Facts, unknown: tuple[Var, ...]) -> tuple[Function, Facts]:
     """Return a function of the same value with what its shapes show written out, and the facts about it."""
     function, facts = show_structures(function, facts, unknown)
+    function, facts = show_differences(function, facts, unknown)
     return show_joined(*show_products(function, facts, unknown), unknown)
 
 

@@ -615,6 +615,47 @@ def _triangular_solve(op: Operation) -> Tree:
     return op.call(lax.linalg.triangular_solve, *op.args, **options)
 
 
+# ---- factorisations -----------------------------------------------------------------------------
+
+
+def _items(op: Operation, value: Tree, order: Sequence[int]) -> list[Tree]:
+    """Return the parts of what a function returns, in the order in which the primitive has them."""
+    get, count = ref(operator.getitem), len(order)
+    return [op.builder.apply(get, (value, Const(place)), arity=count) for place in order]
+
+
+@primitive("qr")
+def _qr(op: Operation) -> list[Tree]:
+    if op.params.get("pivoting"):
+        raise untranslated("qr", "pivots")
+    named = {"mode": Const("complete")} if op.params["full_matrices"] else {}
+    return _items(op, op.call(jnp.linalg.qr, op.args[0], **named), (0, 1))
+
+
+@primitive("lu")
+def _lu(op: Operation) -> list[Tree]:
+    return _items(op, op.call(lax.linalg.lu, op.args[0]), (0, 1, 2))
+
+
+@primitive("eigh")
+def _eigh(op: Operation) -> list[Tree]:
+    """Return vectors and values, of a matrix that is symmetric already."""
+    if op.params.get("subset_by_index") is not None or not op.params.get("lower", True):
+        raise untranslated("eigh", "options")
+    if not op.params.get("sort_eigenvalues", True):
+        raise untranslated("eigh", "values in no order")
+    value = op.call(jnp.linalg.eigh, op.args[0], symmetrize_input=Const(False))
+    return _items(op, value, (1, 0))
+
+
+@primitive("svd")
+def _svd(op: Operation) -> list[Tree]:
+    if op.params.get("subset_by_index") is not None or not op.params["compute_uv"]:
+        raise untranslated("svd", "options")
+    named = {} if op.params["full_matrices"] else {"full_matrices": Const(False)}
+    return _items(op, op.call(jnp.linalg.svd, op.args[0], **named), (1, 0, 2))
+
+
 # ---- everything else ------------------------------------------------------------------------------
 
 

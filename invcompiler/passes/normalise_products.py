@@ -77,7 +77,7 @@ class _Showing(Walk):
         known = tuple(pair for pair in pairs if pair is not unknown[0])
         steps = next(self._orders(unknown[0][1], known, value), None)
         if steps is None:
-            return None
+            steps = self._any_order(unknown[0][1], known, value)
         self.changed = True
         options = tuple((name, tree) for name, tree in equation.kwargs if name != "optimize")
         tree, labels = unknown[0]
@@ -104,6 +104,20 @@ class _Showing(Walk):
                 continue
             for order in self._orders(after, rest, value):
                 yield ((operand, of, after), *order)
+
+    def _any_order(
+        self, labels: str, known: tuple[tuple[Tree, str], ...], value: str
+    ) -> tuple[tuple[Tree, str, str], ...]:
+        """Return an order in which sums come early: what is added to the unknown may go through a few numbers."""
+        steps: list[tuple[Tree, str, str]] = []
+        rest = list(known)
+        while rest:
+            one = next((pair for pair in rest if set(pair[1]) & set(labels)), rest[0])
+            rest.remove(one)
+            after = self._made(labels, one[1], tuple(rest), value)
+            steps.append((*one, after))
+            labels = after
+        return tuple(steps)
 
     def _made(self, labels: str, of: str, rest: tuple[tuple[Tree, str], ...], value: str) -> str:
         """Return the labels of the product of two operands, in the order of the unknown one's: what is made stands for what is summed over."""

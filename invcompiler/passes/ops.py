@@ -30,6 +30,8 @@ def ref(fn: Callable[..., Any]) -> Ref:
         return Ref(fn, f"jnp.{name}", jnp)
     if getattr(jax.lax, name, None) is fn:
         return Ref(fn, f"jax.lax.{name}", jax)
+    if getattr(jnp.linalg, name, None) is fn:
+        return Ref(fn, f"jnp.linalg.{name}", jnp)
     return Ref(fn, name, fn)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from invcompiler.ir.nodes import Const
 from invcompiler.rules.conditions import every, nonzero, number_value, static_value
 from invcompiler.rules.linear import singular
-from invcompiler.rules.registry import Refusal, linear
+from invcompiler.rules.registry import Numbers, Refusal, elementwise, linear
 from invcompiler.rules.statics import unscaling
 from invcompiler.rules.subscripts import (
     count_made,
@@ -79,7 +79,7 @@ def _is(holds):
     """The condition that the roles of the labels are such; `_applies_matrices` holds."""
     def condition(call, facts):
         of = roles(_subscripts(call, facts))
-        return None if holds(of) else Refusal("its axes are in another order")
+        return None if holds(of) else Refusal("its inverse is not one of this order of axes")
     return condition
 
 def _one_each(of):
@@ -235,7 +235,19 @@ def _scales(call, facts):
     labels = subscripts and labels_of(subscripts)
     if labels and set(labels[1]) == set(labels[2]) and set(labels[0]) <= set(labels[1]):
         return None
-    return Refusal("its subscripts are not those of an elementwise product")
+    return Refusal("its inverse is not that of an elementwise product")
+
+def _in_place(call, facts):
+    known, unknown, value = labels_of(_subscripts(call, facts))
+    if value == unknown and value.endswith(known) and "." not in known:
+        return None
+    return Refusal("its inverse is not that of operands which are broadcast in place")
+
+@elementwise(jnp.einsum, argument="b", numbers=Numbers.INEXACT)
+class einsum_factor:                                   # "bi,i->bi"
+    condition = every(_scales, _in_place, nonzero("a", "a factor"))
+    def inverse(y, a):              return y / a
+    def slope(a):                   return a
 
 @linear(jnp.einsum, argument="b", core=None)
 class einsum_scaling:                                  # "i,bi->bi"

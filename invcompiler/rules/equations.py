@@ -624,8 +624,26 @@ class sum_of_broadcast_log_of_literal:
 
 @equation
 class sum_of_broadcast_zero:
-    def before(x):    return jnp.sum(jnp.broadcast_to(0.0, x.shape))
-    def after(x):     return 0.0
+    def before(s):    return jnp.sum(jnp.broadcast_to(0.0, s))
+    def after(s):     return 0.0
+
+
+@equation
+class no_log_det_for_each_of_the_columns:
+    def before(x, a):  return x.size * a.shape[-1] // a.size * 0.0
+    def after(x, a):   return 0.0
+
+
+@equation
+class no_log_det_for_each_column:
+    def before(x, a):  return x.size // a.shape[0] * 0.0
+    def after(x, a):   return 0.0
+
+
+@equation
+class sum_of_zero:
+    def before():     return jnp.sum(0.0)
+    def after():      return 0.0
 
 
 @equation
@@ -943,6 +961,12 @@ class transposed_product:
 
 
 @equation(q=orthogonal)
+class solve_of_transposed_orthogonal:
+    def before(q, y):        return jnp.linalg.solve(q.T, y)
+    def after(q, y):         return q @ y
+
+
+@equation(q=orthogonal)
 class solve_of_orthogonal:
     def before(q, y):        return jnp.linalg.solve(q, y)
     def after(q, y):         return q.mT @ y
@@ -952,6 +976,18 @@ class solve_of_orthogonal:
 class log_det_of_orthogonal:
     def before(q):           return jnp.linalg.slogdet(q)[1]
     def after(q):            return 0.0
+
+
+@equation
+class columns_times_transposed_matrix_as_rows:
+    def before(q, y, n):     return (q.mT @ y.reshape(-1, n).T).T.reshape(y.shape)
+    def after(q, y, n):      return y @ q
+
+
+@equation
+class columns_times_matrix_as_rows:
+    def before(q, y, n):     return (q @ y.reshape(-1, n).T).T.reshape(y.shape)
+    def after(q, y, n):      return y @ q.T
 
 
 # (a x b) y = a y b^T for rows in y: van Loan, The ubiquitous Kronecker product, 2000

@@ -20,7 +20,7 @@ from jax import lax
 from invcompiler.ir.nodes import Const, Display
 from invcompiler.rules.conditions import every, number_value, rank_is, static_value
 from invcompiler.rules.registry import Numbers, Refusal, linear
-from invcompiler.rules.statics import back, channels_of, points
+from invcompiler.rules.statics import back, channels_of, cosine_log_det, points, sizes
 
 # ---- conditions --------------------------------------------------------------------------------------
 
@@ -289,6 +289,22 @@ class solve_unit_triangular_transposed:
         return y + (jnp.tril(a, -1).T @ y if lower else jnp.triu(a, 1).T @ y)
     def log_det():              return 0.0
 
+@linear(lax.linalg.triangular_solve, argument="b", core=2)
+class triangular_solve_from_the_right:                 # y = b T^-1, with the triangle T of a
+    condition = every(_diagonal(False), is_square("a"), rank_is("a", 2))
+    def inverse(y, a, lower, transpose_a):
+        t = jnp.tril(a) if lower else jnp.triu(a)
+        return y @ (t.T if transpose_a else t)
+    def log_det(a, b):          return -b.shape[-2] * jnp.sum(jnp.log(jnp.abs(jnp.diagonal(a))))
+
+@linear(lax.linalg.triangular_solve, argument="b", core=2)
+class unit_triangular_solve_from_the_right:
+    condition = every(_diagonal(True), is_square("a"), rank_is("a", 2))
+    def inverse(y, a, lower, transpose_a):
+        t = jnp.tril(a, -1) if lower else jnp.triu(a, 1)
+        return y + y @ (t.T if transpose_a else t)
+    def log_det():              return 0.0
+
 # ---- solves by a factorisation that is known: y = a^-1 b --------------------------------------------------------
 
 def _of_one_matrix(name):
@@ -410,6 +426,12 @@ def _all_points(call, facts):
         return None
     return Refusal("with `s=` it crops or pads its operand")
 
+@linear(jnp.fft.rfftn, jnp.fft.rfft2, core=None, numbers=Numbers.REAL)
+class rfftn:
+    condition = _all_points
+    def inverse(y, a, axes, norm):
+        return jnp.fft.irfftn(y, s=sizes(a.shape, axes), axes=axes, norm=norm)
+
 @linear(jnp.fft.fftn, jnp.fft.fft2, core=None, numbers=Numbers.COMPLEX)
 class fftn_unitary:
     condition = every(_all_points, _normed("ortho"))
@@ -433,6 +455,18 @@ class ifftn:
     condition = every(_all_points, _normed(None, "backward"))
     def inverse(y, axes):       return jnp.fft.fftn(y, axes=axes)
     def log_det(a, axes):       return -a.size / 2 * math.log(points(a.shape, axes))
+
+@linear(jnp.fft.fftn, jnp.fft.fft2, core=None, numbers=Numbers.COMPLEX)
+class fftn_forward:
+    condition = every(_all_points, _normed("forward"))
+    def inverse(y, axes):       return jnp.fft.ifftn(y, axes=axes, norm="forward")
+    def log_det(a, axes):       return -a.size / 2 * math.log(points(a.shape, axes))
+
+@linear(jnp.fft.ifftn, jnp.fft.ifft2, core=None, numbers=Numbers.COMPLEX)
+class ifftn_forward:
+    condition = every(_all_points, _normed("forward"))
+    def inverse(y, axes):       return jnp.fft.fftn(y, axes=axes, norm="forward")
+    def log_det(a, axes):       return a.size / 2 * math.log(points(a.shape, axes))
 
 # ---- cosine transforms: that of norm="ortho" is orthogonal, the plain one has rows of square 2 n, the first 4 n ---
 
@@ -480,6 +514,18 @@ class dctn_orthogonal:
     condition = every(_all_of_second_type, _normed("ortho"))
     def inverse(y, axes):       return jax.scipy.fft.idctn(y, axes=axes, norm="ortho")
     def log_det():              return 0.0
+
+@linear(jax.scipy.fft.dctn, argument="x", core=None, numbers=Numbers.REAL)
+class dctn:
+    condition = every(_all_of_second_type, _normed(None, "backward"))
+    def inverse(y, axes):       return jax.scipy.fft.idctn(y, axes=axes)
+    def log_det(x, axes):       return cosine_log_det(x.shape, axes)
+
+@linear(jax.scipy.fft.idctn, argument="x", core=None, numbers=Numbers.REAL)
+class idctn:
+    condition = every(_all_of_second_type, _normed(None, "backward"))
+    def inverse(y, axes):       return jax.scipy.fft.dctn(y, axes=axes)
+    def log_det(x, axes):       return -cosine_log_det(x.shape, axes)
 
 @linear(jax.scipy.fft.idctn, argument="x", core=None, numbers=Numbers.REAL)
 class idctn_orthogonal:

@@ -217,14 +217,15 @@ class mirrored_above(Formula):
 
 class mirrored_around_ones(Formula):
     "one triangle mirrored, and ones between, as the rows of the factor have length 1"
-    def solve(part):                return part + part.mT + jnp.eye(part.shape[-1])
+    def solve(part):
+        return part + part.mT + jnp.eye(part.shape[-1], dtype=part.dtype)
     def log_term():                 return 0.0
 
 class unit_rows_completed(Formula):
     "the diagonal that makes the rows' lengths 1"
     def solve(part):
         diagonal = jnp.sqrt(1 - jnp.sum(part**2, axis=-1, keepdims=True))
-        return part + diagonal * jnp.eye(part.shape[-1])
+        return part + diagonal * jnp.eye(part.shape[-1], dtype=part.dtype)
     def log_term():                 return 0.0
 
 class lower_solve_undone(Formula):                              # t^-1 b: only the triangle is read, and t is zero elsewhere

@@ -50,6 +50,26 @@ def points(shape, axes):
     return math.prod(shape if axes is None else [shape[axis] for axis in axes])
 
 
+def sizes(shape, axes):
+    """Return how many elements there are along each of some axes, or all of them.
+
+    >>> sizes((2, 3, 4), (-2, -1))
+    (3, 4)
+    """
+    return tuple(shape) if axes is None else tuple(shape[axis] for axis in axes)
+
+
+def cosine_log_det(shape, axes):
+    """Return the log-determinant of the cosine transform along some axes, or all: that of n points has rows of square 2 n, the first 4 n.
+
+    >>> round(cosine_log_det((2,), None), 6) == round(math.log(8**0.5 * 4**0.5), 6)
+    True
+    """
+    size = math.prod(shape)
+    each = ((n + 1) / n * math.log(2) + math.log(n) for n in sizes(shape, axes))
+    return size / 2 * sum(each)
+
+
 def channels_of(numbers):
     """Return whether the two axes of channels are the "first" or the "last" of the kernel of a convolution, or None.
 
@@ -78,9 +98,11 @@ def back(numbers):
 __all__ = [
     "back",
     "channels_of",
+    "cosine_log_det",
     "inverse_permutation",
     "negated",
     "points",
+    "sizes",
     "swapped",
     "unscaling",
 ]

@@ -166,17 +166,58 @@ def is_orthogonal(tree: Tree, context: Any) -> bool:
     call = context.call(tree)
     if call is None:
         return False
-    if call.fn is jnp.transpose and call.arguments["axes"] == NONE:
-        return is_orthogonal(_first(call), context)
-    if call.fn is jnp.matrix_transpose:
-        return is_orthogonal(_first(call), context)
-    if call.fn is not operator.getitem or call.arguments["index"] != Const(0):
+    if call.fn in (jnp.transpose, jnp.matrix_transpose):
+        turned = call.arguments.get("axes", NONE) == NONE
+        return turned and is_orthogonal(_first(call), context)
+    if call.fn is jnp.matmul:
+        return all(is_orthogonal(factor, context) for factor in list(call.arguments.values())[:2])
+    if call.fn is jax.scipy.linalg.expm:
+        return _is_antisymmetric(_first(call), context)
+    if call.fn is not operator.getitem:
         return False
     made = context.call(call.arguments["a"])
-    if made is None or not (is_qr(made) or is_lu(made)):
+    if made is None or call.arguments["index"] not in _orthogonal_parts(made):
         return False
     shape = context.shape(_first(made))
     return shape is None or len(shape) < 2 or shape[-1] == shape[-2]
+
+
+def _orthogonal_parts(call: Call) -> tuple[Const, ...]:
+    """Return which of the factors that a factorisation of a square matrix returns are orthogonal."""
+    if is_qr(call) or is_lu(call):
+        return (Const(0),)
+    if call.fn is jnp.linalg.eigh:
+        return (Const(1),)
+    return (Const(0), Const(2)) if call.fn is jnp.linalg.svd else ()
+
+
+def _is_antisymmetric(tree: Tree, context: Any) -> bool:
+    """Whether a matrix is minus its own transpose: `a - a.T`, or a multiple of it."""
+    call = context.call(tree)
+    if call is None:
+        return False
+    one, other = (*call.arguments.values(), NONE)[:2]
+    if call.fn is jnp.subtract:
+        return _is_transposed(one, other, context) or _is_transposed(other, one, context)
+    if call.fn is jnp.negative:
+        return _is_antisymmetric(one, context)
+    if call.fn is jnp.divide:
+        return _is_number(other, context) and _is_antisymmetric(one, context)
+    if call.fn is jnp.multiply:
+        pairs = ((one, other), (other, one))
+        return any(_is_number(by, context) and _is_antisymmetric(a, context) for by, a in pairs)
+    return False
+
+
+def _is_transposed(tree: Tree, of: Tree, context: Any) -> bool:
+    call = context.call(tree)
+    if call is None or call.fn not in (jnp.transpose, jnp.matrix_transpose):
+        return False
+    return call.arguments.get("axes", NONE) == NONE and _first(call) == of
+
+
+def _is_number(tree: Tree, context: Any) -> bool:
+    return isinstance(tree, Const) or context.shape(tree) == ()
 
 
 # ---- combinations ----------------------------------------------------------------------------------

@@ -377,7 +377,7 @@ def spelled(equation: Apply) -> str:
             return f"`{spelling}`"
         case Method(name=name):
             return f"`.{name}`"
-        case Var(name=name):
+        case Var(name=str() as name):
             return f"`{name}`"
         case _:
             return "a local function"

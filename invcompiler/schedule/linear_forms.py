@@ -479,18 +479,34 @@ def _jnp_inner(reading: Reading, call: Call, operands: Operands, out: Var) -> Li
 def _vector_product(reading: Reading, call: Call, operands: Operands, out: Var) -> Linear:
     (a, one), (b, other) = _two(call, operands)
     form, known = (one, b) if one is not None else (other, a)
-    if form is None or (one is not None and other is not None) or _may_be_complex(reading):
+    if form is None or (one is not None and other is not None):
+        raise NotLinear
+    if _may_be_complex(reading) and one is not None:  # conjugated
         raise NotLinear
     if call.fn is jnp.vdot and (reading.is_batched or not reading.is_vector(known, out)):
         raise NotLinear
     if call.fn is jnp.vecdot and call.arguments.get("axis", Const(-1)) != Const(-1):
         raise NotLinear
+    if _may_be_complex(reading):
+        return _inner(reading, form, Op(jnp.conj, (known,)))
     return _inner(reading, form, known)
 
 
 def _may_be_complex(reading: Reading) -> bool:
     dtype = reading.facts.dtype(reading.x)
     return dtype is not None and dtype.kind == "c"
+
+
+@_handles(jnp.linalg.solve)
+def _solve(reading: Reading, call: Call, operands: Operands, out: Var) -> Linear:
+    """A solve with a small matrix, on the way from few numbers to the vector: `p @ h.T @ solve(s, h @ x)`."""
+    form, matrix = operands["b"], call.arguments["a"]
+    if not isinstance(form, Chain) or operands["a"] is not None or reading.is_batched:
+        raise NotLinear
+    if reading.facts.rank(matrix) not in (None, 2):
+        raise NotLinear
+    reading.assumed.setdefault(matrix, 2)
+    return reading.applied(form, Op(jnp.linalg.inv, (matrix,)), reading.size(matrix, 0))
 
 
 @_handles(jnp.matvec)

@@ -54,7 +54,7 @@ def without_detours(plan: Plan) -> Plan:
     live = set(live_steps(plan))
     known, kept = set(plan.given), []
     for step in plan.steps:
-        runs = isinstance(step, Forward) and known.issuperset(operands(step.equation))
+        runs = isinstance(step, Forward) and known.issuperset(read_by(step))
         if step in live or runs or isinstance(step, ShapeQuery):
             kept.append(step)
             known.update(step.solves)
@@ -64,8 +64,8 @@ def without_detours(plan: Plan) -> Plan:
 def read_by(step: Step) -> tuple[Var, ...]:
     """Return the forward vars whose values a step uses."""
     match step:
-        case Forward(equation=equation):
-            return operands(equation)
+        case Forward(equation=equation, reads=reads):
+            return operands(equation) if reads is None else reads
         case ShapeQuery(equation=equation, of=of):
             return tuple(var for var in operands(equation) if var is not of)
         case Isolate(call=call, output=output, rule=rule, region=region):

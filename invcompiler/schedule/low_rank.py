@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from invcompiler.errors import ShapeError
-from invcompiler.ir.nodes import Apply, Const, Tree, Var
+from invcompiler.ir.nodes import Apply, Const, Display, Slice, Tree, Var
 from invcompiler.ir.walk import leaves, operands
 from invcompiler.rules.projections import same_number
 from invcompiler.rules.registry import Refusal
@@ -307,7 +307,7 @@ def value_of(solver: Solver, coefficient: Coefficient) -> np.ndarray | None:
     trees = affine.trees_of(coefficient)
     if _needs_extent(coefficient):
         return None
-    values = {id(tree): _today(solver, tree) for tree in trees}
+    values = {id(tree): _today(solver, tree) for tree in trees if _static(tree) is None}
     if any(value is None for value in values.values()):
         return None
     with np.errstate(all="ignore"):
@@ -323,6 +323,18 @@ def _today(solver: Solver, tree: Tree) -> Any:
     return value if value is not None and value.dtype.kind in "iufcV" else None
 
 
+def _static(tree: Tree) -> tuple[Any] | None:
+    """Return what an index or a tuple of axes is, in a tuple of one; None for any other operand."""
+    if isinstance(tree, Slice) and tree.lower == tree.upper == tree.step == Const(None):
+        return (slice(None),)
+    if isinstance(tree, Const) and (tree.value is None or tree.value is Ellipsis):
+        return (tree.value,)
+    if isinstance(tree, Display):
+        items = [(i.value,) if isinstance(i, Const) else _static(i) for i in tree.items]
+        return None if None in items else (tuple(item[0] for item in items if item is not None),)
+    return None
+
+
 def _needs_extent(coefficient: Coefficient) -> bool:
     if isinstance(coefficient, Dot) and any(map(_is_number, coefficient.args)):
         return True
@@ -334,6 +346,9 @@ def _needs_extent(coefficient: Coefficient) -> bool:
 def _evaluated(coefficient: Coefficient, values: dict[int, Any]) -> Any:
     if isinstance(coefficient, Op):
         return coefficient.fn(*(_evaluated(arg, values) for arg in coefficient.args))
+    static = None if isinstance(coefficient, int | float) else _static(coefficient)
+    if static is not None:
+        return static[0]
     return coefficient if isinstance(coefficient, int | float) else values[id(coefficient)]
 
 

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Forward:
-    """Run an equation as it stands: all that it reads is known."""
+    """Run an equation as it stands: all that it `reads` is known. Of `x.at[i].set(v)` that is x, i and v; by default, its operands."""
 
     equation: Equation
+    reads: tuple[Var, ...] | None = None
 
     @property
     def solves(self) -> tuple[Var, ...]:

@@ -192,7 +192,7 @@ class Solver:
         if equation in self.used or all(out in self.known for out in equation.outs):
             return
         self.used.add(equation)
-        self.take(Forward(equation))
+        self.take(Forward(equation, self.graph.reads(equation)))
 
     def retry(self, relation: View | Agreement) -> None:
         """Look at a relation again whose index or mask became known after the values that it speaks of."""

@@ -141,8 +141,7 @@ def waits(solver: Solver, equation: Apply) -> bool:
         return False
     if equation.out in solver.known:
         return is_open(solver, call)
-    operands = list(call.arguments.values())[:2]
-    return call.fn in (jnp.matmul, jnp.dot) and any(_is_added_to(solver, t) for t in operands)
+    return any(_is_added_to(solver, tree) for tree in call.arguments.values())
 
 
 def _is_added_to(solver: Solver, tree: Tree) -> bool:

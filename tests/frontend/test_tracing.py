@@ -21,7 +21,6 @@ from tests.programs.registry import PROGRAMS
 # Programs that compute something of which the table of primitives knows nothing.
 UNKNOWN_PRIMITIVES = {
     "conditioners.pure_callback": "a callback",
-    "linear.orthogonal": "`qr`, of several results",
 }
 
 TEXT = """

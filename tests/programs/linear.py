@@ -463,3 +463,60 @@ def planar_of_each_row(x, w, u):
 def planar_from_a_constant_on(x, u):
     w = jnp.array([0.4, -0.2, 0.3, 0.1])
     return x + u * jnp.maximum(w @ x - 1, 0.3 * (w @ x - 1))
+
+
+# ---- more transforms and solves -----------------------------------------------------------------------------
+
+
+@program(real(3, 4))
+def cosine_transform_of_all_axes(x):
+    return jax.scipy.fft.dctn(x)
+
+
+@program(real(2, 3, 4))
+def cosine_transform_back(x):
+    return jax.scipy.fft.idctn(x, axes=(1, 2))
+
+
+@program(BATCH, W)
+def triangular_solve_from_the_right(x, w):
+    return lax.linalg.triangular_solve(w, x, lower=True, transpose_a=True)
+
+
+@program(X, W)
+def triangular_solve_of_a_column(x, w):
+    return lax.linalg.triangular_solve(w, x[:, None], left_side=True, lower=True)[:, 0]
+
+
+@program(BATCH, real(4, 3))
+def principal_components(x, data):
+    _, v = jnp.linalg.eigh(data.T @ data)
+    return (x - data.mean(0)) @ v
+
+
+@program(BATCH, W)
+def rotation_by_an_exponential(x, w):
+    return x @ linalg.expm(0.5 * (w - w.T))
+
+
+@program(X, W)
+def singular_vectors(x, w):
+    u, _, vt = jnp.linalg.svd(w)
+    return u @ (jnp.exp(0.1) * (vt @ x))
+
+
+@program(X, W, real(2, 3, seed=3), matrix(2))
+def filtered(x, p, h, r):
+    s = h @ p @ p.T @ h.T + r @ r.T
+    return x - p @ p.T @ h.T @ jnp.linalg.solve(s, h @ x)
+
+
+@program(real(5))
+def second_differences(x):
+    return jnp.diff(x, n=2, prepend=jnp.zeros(2))
+
+
+@program(X, real(3, seed=1), real(3, seed=2))
+def triangle_set_in_two_steps(x, low, d):
+    l = jnp.zeros((3, 3)).at[jnp.tril_indices(3, -1)].set(low)
+    return l.at[jnp.diag_indices(3)].set(jnp.exp(d)) @ x

@@ -142,3 +142,32 @@ def zero_frequency(x):
 @refused(Inversion)
 def projected_along(x, v):
     return x - v * (v @ x) / (v @ v)  #~ the unknown cancels here
+
+
+ROWS = jnp.arange(6.0).reshape(2, 3) + jnp.eye(2, 3)
+
+
+@refused(Inversion, call=(ROWS,))
+def centred_rows(x):
+    return x - x.mean(0)  #~ the unknown cancels here
+
+
+@refused(Inversion, call=(ROWS,))
+def projected_rows(x):
+    w = jnp.array([0.5, 0.5])
+    return x - jnp.outer(jnp.array([1.0, 1.0]), w @ x)  #~ the unknown cancels here
+
+
+@refused(Inversion)
+def einsum_of_rank_one(x):
+    return jnp.einsum("bi,oi->bo", x, RANK_ONE)  #~ the matrix is singular
+
+
+@refused(Inversion, call=(ROWS.T,))
+def tensordot_of_rank_one(x):
+    return jnp.tensordot(x, RANK_ONE, axes=(0, 1))  #~ the matrix is singular
+
+
+@refused(Inversion, call=(ROWS[:, :2],))
+def sum_of_products_of_rank_one(x):
+    return jnp.sum(RANK_ONE * x[:, None, :], axis=-1)  #~ the matrix is singular

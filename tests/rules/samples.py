@@ -240,7 +240,7 @@ def written_samples() -> list[Sample]:
     families += (_sequences, _unusual)
     for name, x, known, run in [call for family in families for call in family()]:
         for rule in _rules_named(name):
-            if rule.fn in (jnp.dot, jnp.fft.fft2, jnp.fft.ifft2) or (
+            if rule.fn in (jnp.dot, jnp.fft.fft2, jnp.fft.ifft2, jnp.fft.rfft2) or (
                 rule.fn is jax.scipy.linalg.solve and run.__name__ == "<lambda>"
             ):
                 continue  # stated together with another key, of which it has the templates
@@ -375,6 +375,11 @@ def _linear():
     yield "solve_with_unknown_matrix", W, {"b": B}, lambda x: jnp.linalg.solve(x, B)
     yield "inv", W, {}, jnp.linalg.inv
     yield "inv", WS, {}, jnp.linalg.inv
+    for lower, transpose in ((True, False), (False, True)):
+        for name, unit in (("triangular", False), ("unit_triangular", True)):
+            options = {"lower": lower, "transpose_a": transpose, "unit_diagonal": unit}
+            run = lambda x, o=options: lax.linalg.triangular_solve(W, x, **o)
+            yield f"{name}_solve_from_the_right", A23, {"a": W, **options}, run
     for lower in (True, False):
         known = {"c_and_lower": (W, lower)}
         for x in (A3, A34):
@@ -404,11 +409,10 @@ def _linear():
             ways = {"axis": axis, "norm": norm}
             yield f"fft{suffix}", Z, known, lambda x, w=ways: jnp.fft.fft(x, **w)
             yield f"ifft{suffix}", Z, known, lambda x, w=ways: jnp.fft.ifft(x, **w)
-        if norm != "forward":
-            for axes in (None, (0, 2)):
-                known = {"axes": axes, "norm": norm}
-                yield f"fftn{suffix}", ZS, known, lambda x, w=known: jnp.fft.fftn(x, **w)
-                yield f"ifftn{suffix}", ZS, known, lambda x, w=known: jnp.fft.ifftn(x, **w)
+        for axes in (None, (0, 2)):
+            known = {"axes": axes, "norm": norm}
+            yield f"fftn{suffix}", ZS, known, lambda x, w=known: jnp.fft.fftn(x, **w)
+            yield f"ifftn{suffix}", ZS, known, lambda x, w=known: jnp.fft.ifftn(x, **w)
     known = {"axis": -1, "norm": None}
     yield "fft_of_real", A23, known, lambda x: jnp.fft.fft(x)
     yield "ifft_of_real", A23, known, lambda x: jnp.fft.ifft(x)
@@ -423,6 +427,11 @@ def _transforms_of_images():
             known = {"type": 2, "n": None, "axis": axis, "norm": norm}
             yield f"dct{kind}", A243, known, lambda x, a=axis, n=norm: fft.dct(x, axis=a, norm=n)
             yield f"idct{kind}", A243, known, lambda x, a=axis, n=norm: fft.idct(x, axis=a, norm=n)
+    known = {"type": 2, "s": None, "axes": (0, 2), "norm": None}
+    yield "dctn", A243, known, lambda x: fft.dctn(x, axes=(0, 2))
+    yield "idctn", A243, known, lambda x: fft.idctn(x, axes=(0, 2))
+    known = {"s": None, "axes": (0, 2), "norm": "ortho"}
+    yield "rfftn", A243, known, lambda x: jnp.fft.rfftn(x, axes=(0, 2), norm="ortho")
     known = {"type": 2, "s": None, "axes": (0, 2), "norm": "ortho"}
     yield "dctn_orthogonal", A243, known, lambda x: fft.dctn(x, axes=(0, 2), norm="ortho")
     yield "idctn_orthogonal", A243, known, lambda x: fft.idctn(x, axes=(0, 2), norm="ortho")

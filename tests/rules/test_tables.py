@@ -29,8 +29,12 @@ def each(samples):
 
 
 # `a @ x` of unknown rank under `jnp.dot` has the templates of `matrix_times`; `stack` is that of lists, and what `cholesky` takes is
-# symmetric, so that its log-det is that of one triangle: programs of the corpus have them.
-UNSAMPLED = ["cholesky", "cholesky_upper", "matrix_dot", "matrix_dot_matrix", "stack"]
+# symmetric, so that its log-det is that of one triangle; `einsum_factor` takes operands of the shapes that its subscripts say:
+# programs of the corpus have them.
+UNSAMPLED = [
+    *("cholesky", "cholesky_upper", "einsum_factor"),
+    *("matrix_dot", "matrix_dot_matrix", "stack"),
+]
 
 # The templates are those of another key of the same rule.
 SAMPLED_WITH_ANOTHER_KEY = {

@@ -17,6 +17,7 @@ from invcompiler.rules.canonical import (
     NONE,
     Call,
     axis_tree,
+    call_of,
     declare_all,
     is_given,
     method,
@@ -97,7 +98,7 @@ def _einsum(subscripts, *operands, optimize=NONE, precision=NONE, preferred_elem
 
 same(_einsum, jnp.einsum)
 name_arguments(jnp.einsum, "subscripts", "a", "b")
-declare_all(jnp.linalg, "solve inv cholesky")
+declare_all(jnp.linalg, "solve inv cholesky eigh svd")
 
 
 @spelled(jnp.linalg.inv, jax.scipy.linalg.inv)
@@ -113,5 +114,23 @@ def _cholesky(a, lower=Const(False), overwrite_a=NONE, check_finite=NONE):
 
 
 declare_all(jax.scipy.linalg, "solve solve_triangular cho_solve lu_solve expm lu")
-declare_all(jnp.fft, "fft ifft fft2 ifft2 fftn ifftn rfft irfft fftshift ifftshift")
+
+
+def _triangular_solve(a, b, *, left_side=Const(False), lower=Const(False), transpose_a=Const(False), conjugate_a=Const(False), unit_diagonal=Const(False)):  # fmt: skip
+    flags = (left_side, lower, transpose_a, conjugate_a, unit_diagonal)
+    if not all(flag in (Const(True), Const(False)) for flag in flags) or conjugate_a.value:
+        return None
+    if left_side.value:
+        call = call_of(jax.scipy.linalg.solve_triangular, a, b)
+        assert call is not None
+        trans = Const(int(transpose_a.value))
+        given = {"trans": trans, "lower": lower, "unit_diagonal": unit_diagonal}
+        return Call(call.fn, {**call.arguments, **given})
+    given = {"a": a, "b": b, "lower": lower, "transpose_a": transpose_a}
+    return {**given, "unit_diagonal": unit_diagonal}
+
+
+same(_triangular_solve, lax.linalg.triangular_solve)
+name_arguments(lax.linalg.triangular_solve, "a", "b", "lower", "transpose_a", "unit_diagonal")
+declare_all(jnp.fft, "fft ifft fft2 ifft2 fftn ifftn rfft irfft rfftn rfft2 fftshift ifftshift")
 declare_all(jnp, "vdot vecdot kron outer convolve cross triu tril eye identity diag fill_diagonal")
