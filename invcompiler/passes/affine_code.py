@@ -109,14 +109,22 @@ def _below(step: Ratio) -> Coefficient:
 
 
 def add_ratio(emitter: Emitter, step: Ratio) -> None:
-    """Add log |dy/dx| = log |(a - c y)^2 / (a d - b c)| for each element."""
-    logs = []
-    for part in (_below(step), ratios.determinant(step.rows)):
-        size = call(emitter.builder, jnp.abs, emit(emitter, part))
-        logs.append(call(emitter.builder, jnp.log, size))
-    twice = call(emitter.builder, operator.mul, Const(2), logs[0])
-    value = call(emitter.builder, operator.sub, twice, logs[1])
-    emitter.log_det.add_term(Term(value, step.solved, full=True))
+    """Add log |dy/dx| = log |(a - c y)^2 / (a d - b c)| for each element; of a line, which has one slope, log |a / d|."""
+    (a, _), (c, d) = step.rows
+    is_line = affine.number(c) == 0
+    above, below = (a, d) if is_line else (_below(step), ratios.determinant(step.rows))
+    value = _log_abs(emitter, above)
+    if not is_line:
+        value = call(emitter.builder, operator.mul, Const(2), value)
+    if affine.number(below) != 1:
+        value = call(emitter.builder, operator.sub, value, _log_abs(emitter, below))
+    rank = 0 if is_line and None not in map(affine.number, (a, d)) else None
+    emitter.log_det.add_term(Term(value, step.solved, full=not is_line, rank=rank))
+
+
+def _log_abs(emitter: Emitter, coefficient: Coefficient) -> Tree:
+    size = call(emitter.builder, jnp.abs, emit(emitter, coefficient))
+    return call(emitter.builder, jnp.log, size)
 
 
 def solve_wrapped(emitter: Emitter, step: Wrapped) -> None:

@@ -326,6 +326,8 @@ class Emitter:
             None  # where what is computed is used, if not everywhere
         )
         self.on_a_way = parent is not None and parent.on_a_way  # one of several
+        # where a step is not one at all: not that there is no argument, but that there may be several
+        self.conditions: list[Tree] = []
         self.given = frozenset(plan.plan.given)
         self.log_det = LogDet(product.batch_ndims, product.forward)
 

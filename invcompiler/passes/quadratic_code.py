@@ -38,6 +38,7 @@ def solve(emitter: Emitter, step: Quadratic) -> None:
         x = _stable(emitter, step, root)
     if rises is not None:
         valid = call(emitter.builder, operator.or_, *rises)
+        emitter.conditions.append(valid)
         x = call(emitter.builder, jnp.where, valid, x, Ref(jnp.nan, "jnp.nan", jnp))
     emitter.bind(step.solved, x)
     if emitter.ildj:

@@ -81,13 +81,21 @@ def _trimmed(coefficients: Iterable[Coefficient]) -> Polynomial:
 
 def _sum(one: Quotient, other: Quotient, combine: Any = affine.add) -> Quotient:
     if one.below == other.below:
-        return Quotient(added(one.above, other.above, combine), one.below)
+        return _reduced(added(one.above, other.above, combine), one.below)
     left, right = multiplied(one.above, other.below), multiplied(other.above, one.below)
-    return Quotient(added(left, right, combine), multiplied(one.below, other.below))
+    return _reduced(added(left, right, combine), multiplied(one.below, other.below))
 
 
 def _product(one: Quotient, other: Quotient) -> Quotient:
-    return Quotient(multiplied(one.above, other.above), multiplied(one.below, other.below))
+    one, other = _reduced(one.above, other.below), _reduced(other.above, one.below)
+    return _reduced(multiplied(one.above, other.above), multiplied(one.below, other.below))
+
+
+def _reduced(above: Polynomial, below: Polynomial) -> Quotient:
+    """Return a quotient without the unknown as a factor of both: that has a root at 0 for every value."""
+    while len(above) > 1 and len(below) > 1 and number(above[0]) == number(below[0]) == 0:
+        above, below = above[1:], below[1:]
+    return Quotient(above, below)
 
 
 def _inverse(one: Quotient) -> Quotient:

@@ -285,3 +285,13 @@ def quadratic_in_softplus(x, s):
 def three_sums(terms):
     a, b, c = terms
     return a + b + c, a - b, a + 2 * c
+
+
+@program(positive(4), 0.7)
+def product_in_which_the_unknown_cancels(x, k):
+    return x * (2 / x + k)
+
+
+@program(positive(4), domain="nonnegative")
+def quotient_with_a_common_factor(x):
+    return (x**2 + x) / (3 * x)

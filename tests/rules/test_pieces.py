@@ -58,3 +58,15 @@ def test_gradients_of_the_piece_not_taken_are_finite():
     y = jnp.array([-0.5, 1e-3, 4.0, 1e10])
     assert np.isfinite(jax.grad(ildj)(y)).all()
     assert np.isfinite(jax.grad(lambda y: inv.inverse(far_below)(y).sum())(y)).all()
+
+
+def twisted(x, k):
+    return (x - k) * jnp.abs(x)
+
+
+def test_a_piece_that_turns_is_not_passed_over_for_another():
+    # for k < 0, -0.1 and 0.07 and -0.7 have one value, and the piece below 0 has no inverse
+    x = jnp.array([-0.1, 0.07, -3.0])
+    back = inv.inverse(twisted)
+    assert jnp.isnan(back(twisted(x, -0.8), -0.8)).all()
+    assert jnp.allclose(back(twisted(x, 0.0), 0.0), x, atol=1e-6)
