@@ -78,7 +78,9 @@ def _recover_by_candidates(emitter: Emitter, step: Pieces) -> None:
     else:
         valid = _valid(emitter, masks, [inner.value(step.source) for inner in plain])
     for condition in dict.fromkeys(c for inner in inners for c in inner.conditions):
-        valid = condition if valid is None else call(emitter.builder, operator.and_, valid, condition)
+        valid = (
+            condition if valid is None else call(emitter.builder, operator.and_, valid, condition)
+        )
     _bind_chosen(emitter, step, masks[: len(ways) - 1], inners, valid)
 
 

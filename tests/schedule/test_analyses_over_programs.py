@@ -77,6 +77,8 @@ def test_abstract_runs_see_what_runs_see(program):
 
 # Claims about texts without shapes that rest on what these state: that what multiplies a vector is a matrix, what is added a number.
 ASSUMING = {
+    "linear.planar_from_a_constant_on",
+    "linear.planar_of_each_row",
     "linear.reflected_rows",
     "matrices.covariance_by_einsum",
     "numeric.sum_of_sigmoids_of_a_number",
