@@ -2,8 +2,8 @@
 
     (3, 4, 4, 8)    is that of    (3, 8, 8, 2)    for a function that moves blocks of 2 x 2 pixels to the channels
 
-What is tried are axes that are a few times longer or shorter, neighbours that are one axis, an entry more or less along an
-axis, and the triangles of a matrix as a vector. Where two of them fit, neither is taken: the function does not tell which of them it was given.
+What is tried are the axes in another order, axes that are a few times longer or shorter, neighbours that are one axis, a few
+entries more or less along an axis, and the triangles of a matrix as a vector. Where two of them fit, neither is taken: the function does not tell which of them it was given.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ Shape = tuple[int, ...]
 
 _FACTORS = (2, 4, 3, 8)
 _MOST_AXES = 5
+_MOST_MORE = 3
 
 
 def probed(shapes: Sequence[Shape], fits: Callable[[Shape], bool]) -> Shape | None:
@@ -41,7 +42,7 @@ def _wholes(shapes: Sequence[Shape]) -> Iterator[Shape]:
 def _shapes(shape: Shape) -> Iterator[Shape]:
     if not 0 < len(shape) <= _MOST_AXES:
         return
-    yield shape
+    yield from itertools.permutations(shape)
     yield from _merged(shape)
     yield from _longer(shape)
     yield from _triangles(shape)
@@ -64,10 +65,11 @@ def _merged(shape: Shape) -> Iterator[Shape]:
 
 
 def _longer(shape: Shape) -> Iterator[Shape]:
-    """Yield the shapes with an entry more, or less, along one axis: of the last axis first."""
-    for axis in reversed(range(len(shape))):
-        for size in (shape[axis] - 1, shape[axis] + 1):
-            yield (*shape[:axis], size, *shape[axis + 1 :])
+    """Yield the shapes with a few entries more, or less, along one axis."""
+    for axis, size in enumerate(shape):
+        for more in range(-_MOST_MORE, _MOST_MORE + 1):
+            if more and size + more > 0:
+                yield (*shape[:axis], size + more, *shape[axis + 1 :])
 
 
 def _triangles(shape: Shape) -> Iterator[Shape]:

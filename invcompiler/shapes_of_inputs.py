@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import permutations
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -13,7 +12,7 @@ from invcompiler.generated import Program
 from invcompiler.ir.dict_order import in_order, order_of
 from invcompiler.ir.nodes import Var
 from invcompiler.schedule.abstract import Array, Items, abstract, is_traced
-from invcompiler.schedule.facts import concrete_facts, symbolic_facts
+from invcompiler.schedule.facts import symbolic_facts
 from invcompiler.schedule.input_shapes import shape_of_input
 
 _TRIES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError)
@@ -24,7 +23,7 @@ def candidates(
 ) -> Iterator[dict[Var, Any]]:
     """Yield what the unknowns may be like.
 
-    As the examples say; like the output; as the generic inverse makes them; by their sizes; nearly like the output.
+    As the examples say; like the output; as the generic inverse makes them; by their sizes.
     """
     if examples:
         yield dict(examples)
@@ -42,44 +41,6 @@ def candidates(
     solved = _solved(maker, y, known)
     if solved is not None:
         yield solved
-    if len(maker.unknown) == 1 and isinstance(_struct(y), jax.ShapeDtypeStruct):
-        yield from _alike(maker, _struct(y), known)
-
-
-_MOST_AXES, _MOST_MORE = 4, 3
-
-
-def _alike(maker: Any, y: Any, known: Mapping[Var, Any]) -> Iterator[dict[Var, Any]]:
-    """Yield an array with the axes of the output in another order, or one axis a little longer or shorter.
-
-    Only if there is but one such array that gives an output like it.
-    """
-    if len(y.shape) > _MOST_AXES:
-        return
-    for shapes in (permutations(y.shape), _resized(y.shape)):
-        found = [guess for guess in _guesses(maker, shapes, y) if _gives(maker, known, guess, y)]
-        if found:
-            yield from found if len(found) == 1 else ()
-            return
-
-
-def _resized(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    for axis, size in enumerate(shape):
-        for more in range(-_MOST_MORE, _MOST_MORE + 1):
-            if more and size + more > 0:
-                yield (*shape[:axis], size + more, *shape[axis + 1 :])
-
-
-def _guesses(maker: Any, shapes: Iterable[tuple[int, ...]], y: Any) -> list[dict[Var, Any]]:
-    (var,) = maker.unknown
-    return [{var: jax.ShapeDtypeStruct(shape, y.dtype)} for shape in dict.fromkeys(shapes)]
-
-
-def _gives(maker: Any, known: Mapping[Var, Any], guess: Mapping[Var, Any], y: Any) -> bool:
-    try:
-        return matches(concrete_facts(maker.function, {**known, **guess}).output, y)
-    except _TRIES:
-        return False
 
 
 def _solved(maker: Any, y: Any, known: Mapping[Var, Any]) -> dict[Var, Any] | None:

@@ -311,7 +311,7 @@ def squeezed(x):
 SCALES = [{"shift": real(n), "log_scale": 0.3 * real(n, seed=1)} for n in (4, 8)]
 
 
-@program(SCALES, real(1, 4, 8, 1), argnums=1)
+@program(SCALES, real(1, 4, 8, 1), argnums=1, needs_arguments="the number of scales")
 def scales_that_are_factored_out(params, x):
     """What the list holds in the end depends on how many scales there are, and so does the shape of each."""
     latents = []
