@@ -28,6 +28,8 @@ Rows = tuple[
     int, ...
 ]  # for each bit of a value, which bits of the unknown it is the exclusive or of
 _MOST_TERMS = 8
+# What an unknown may be of which the dtype is not known: a rotation is one of so many bits only.
+_DTYPES = tuple(map(np.dtype, (np.uint32, np.uint8, np.uint16, np.uint64)))
 _COMBINED = (jnp.bitwise_xor, jnp.bitwise_or, jnp.add)
 
 
@@ -62,12 +64,14 @@ def _attempt(solver: Solver, equation: Apply, source: Var) -> Bits | Refusal | N
     if dtype is not None and np.dtype(dtype).kind not in "iu":
         return None
     waits = dtype is None and not facts.is_concrete
-    assumed = np.dtype(dtype or np.uint32)
-    rotated = _rotation(solver, equation, source, assumed)
-    rows: Rows | None = None
-    try:
-        rows = None if rotated else _rows(solver, equation.out, source, assumed)
-    except _NotLinear:
+    for assumed in _DTYPES if dtype is None else (np.dtype(dtype),):
+        rotated = _rotation(solver, equation, source, assumed)
+        try:
+            rows = None if rotated else _rows(solver, equation.out, source, assumed)
+            break
+        except _NotLinear:
+            continue
+    else:
         return None
     if rows is not None and not any(rows):
         return Refusal("the unknown appears more than once, and cancels")

@@ -176,3 +176,16 @@ def mixed_words(x, key):
 def swapped_bytes(x):
     x = ((x & 0x00FF00FF) << 8) | ((x >> 8) & 0x00FF00FF)
     return (x << 16) + (x >> 16)
+
+
+OCTETS = jnp.array([0, 1, 0x85, 0xF9, 78], jnp.uint8)
+
+
+@program(OCTETS, no_ildj=DISCRETE)
+def rotated_octets(x):
+    return (x << 3) | (x >> 5)
+
+
+@program(OCTETS, OCTETS[1], no_ildj=DISCRETE)
+def octets_rotated_by_a_known_number(x, bits):
+    return (x << bits) | (x >> (8 - bits))
