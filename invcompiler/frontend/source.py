@@ -85,7 +85,8 @@ def _find(code: types.CodeType, namespace: dict) -> Text:
         text = _match(code, fresh) if fresh != lines else None
         lines = fresh
     if text is None:
-        raise _unavailable(code, bool(lines))
+        # since Python 3.13 the text of `python -c` is found under the name that `exec` gives to all that it compiles
+        raise _unavailable(code, bool(lines) and code.co_filename != "<string>")
     return text
 
 
