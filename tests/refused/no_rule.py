@@ -69,3 +69,20 @@ def length(x):
 refused(NoSource, at=None, name="no_rule.builtin")(sorted)
 
 refused(NoSource, at=None, name="no_rule.numpy_function")(np.sort)
+
+
+@refused(Inversion)
+def scan_of_sizes(x):
+    return lax.associative_scan(lambda a, b: jnp.abs(a) + jnp.abs(b), x)  #~ associative_scan
+
+
+@refused(Inversion)
+def scan_of_sums_that_are_cut(x):
+    return lax.associative_scan(lambda a, b: a + jnp.where(b > 50, 0.0, b), x)  #~ associative_scan
+
+
+@refused(Inversion)
+def scan_of_maps_by_sizes(x, a):
+    def combine(one, other):
+        return one[0] * other[0], jnp.abs(other[0]) * one[1] + other[1]
+    return lax.associative_scan(combine, (a, x))[1]  #~ associative_scan
